@@ -1,0 +1,20 @@
+//! What issuer and verifier must agree on: tokens, keys, revocations and their feed, canonical paths, HTTP and
+//! TLS plumbing. Nothing here knows a database or a private key.
+
+pub mod credentials;
+pub mod crypto;
+pub mod encoding;
+pub mod feed;
+pub mod id;
+pub mod keys;
+pub mod limits;
+pub mod problem;
+pub mod reason;
+pub mod revocation;
+pub mod role;
+pub mod secret;
+pub mod time;
+pub mod token;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;

@@ -1,0 +1,68 @@
+//! Every bound on what comes from outside, in one place, with its unit and its reason.
+
+use std::time::Duration;
+
+/// The header block of a request, in bytes. Room for a token in a header and one in a cookie, and nothing like
+/// the memory that a flood of larger ones would take.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// Header fields of one request. Browsers behind several proxies send some 40.
+pub const HEADERS_MAX: usize = 100;
+
+/// An access token, in bytes: some 700 are usual; 60 role names of 64 characters still fit.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// A JSON body, in bytes, where an endpoint does not say its own bound.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How deep JSON from outside may nest. Nothing of ours goes past 4.
+pub const JSON_DEPTH_MAX: usize = 32;
+
+/// A JWK Set, in bytes: some 400 a key.
+pub const JWKS_BYTES_MAX: usize = 256 * 1024;
+
+/// Keys taken from a JWK Set. A rotating issuer shows two or three.
+pub const JWKS_KEYS_MAX: usize = 64;
+
+/// A key id, in bytes.
+pub const KID_BYTES_MAX: usize = 128;
+
+/// RSA moduli, in bits: below 2048 is forbidden by RFC 7518 section 3.3, above 8192 verification is a weapon.
+pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Roles in a token. At 64 characters each more would not fit the token anyway.
+pub const ROLES_MAX: usize = 128;
+
+/// A request's path, in bytes. Servers and proxies commonly stop at 8 KiB.
+pub const PATH_BYTES_MAX: usize = 8 * 1024;
+
+/// A request's header block must be complete within this time, or the connection is closed (slow-loris).
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection without a request is closed after this time: longer than the 60 s that proxies keep theirs, so
+/// that it is the proxy who closes.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A TLS handshake must be done within this time.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections open at once on one listener.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// Streams that one HTTP/2 connection may have open at once.
+pub const H2_STREAMS_MAX: u32 = 256;
+
+/// Items on one page of a list; [`PAGE_ITEMS_DEFAULT`] if the caller names none.
+pub const PAGE_ITEMS_MAX: u32 = 100;
+
+/// Items on a page where the caller names no number.
+pub const PAGE_ITEMS_DEFAULT: u32 = 20;
+
+/// The most that a verifier may be told to forgive in `exp` and `nbf`. Part of how long a revocation is kept.
+pub const LEEWAY_MAX: Duration = Duration::from_mins(1);
+
+/// Kept beyond the last moment at which a revocation could matter: for clocks that disagree.
+pub const REVOCATION_MARGIN: Duration = Duration::from_mins(5);
+
+/// How far an issuer's clock may be off its database's before it stops signing.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);

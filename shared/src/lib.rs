@@ -14,6 +14,7 @@ pub mod reason;
 pub mod revocation;
 pub mod role;
 pub mod secret;
+pub mod strict_json;
 pub mod time;
 pub mod token;
 

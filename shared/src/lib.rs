@@ -1,6 +1,8 @@
 //! What issuer and verifier must agree on: tokens, keys, revocations and their feed, canonical paths, HTTP and
 //! TLS plumbing. Nothing here knows a database or a private key.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod crypto;
@@ -14,7 +16,9 @@ pub mod reason;
 pub mod revocation;
 pub mod role;
 pub mod secret;
+pub mod serve;
 pub mod strict_json;
+pub mod telemetry;
 pub mod time;
 pub mod token;
 

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use shared::problem::{self, Problem};
 use shared::serve::Peer;
-use shared::telemetry::RequestId;
+use shared::telemetry::{REQUEST_ID, RequestId};
 use tracing::Instrument;
 
 use super::respond::{ApiError, method_not_allowed, not_found};
@@ -36,8 +36,8 @@ impl Client {
         let ip = client_address(
             peer,
             &parts.headers,
-            &site.trusted_proxies.networks,
-            site.trusted_proxies.unix_sockets,
+            site.trusted_proxies.networks(),
+            site.trusted_proxies.trusts_unix(),
         );
         let user_agent = clean_user_agent(&parts.headers);
         let device = user_agent.as_deref().and_then(device);
@@ -60,7 +60,7 @@ pub(super) async fn around(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = RequestId::of(request.headers(), api.service.clock.as_ref());
+    let id = RequestId::of(request.headers(), api.service.clock.now());
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -75,9 +75,7 @@ pub(super) async fn around(
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        headers.insert("x-request-id", id);
-    }
+    headers.insert(REQUEST_ID, id.to_header_value());
     let took = api.service.clock.boot().since(started);
     metrics.count(&method, route.as_deref(), response.status(), took);
     response

@@ -1,1 +1,3 @@
-//! placeholder
+//! The central issuer.
+
+pub mod login;

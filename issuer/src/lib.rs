@@ -1,3 +1,4 @@
 //! The central issuer.
 
 pub mod login;
+pub mod password;

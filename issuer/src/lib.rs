@@ -2,3 +2,4 @@
 
 pub mod login;
 pub mod password;
+pub mod rate_limit;

@@ -1,5 +1,6 @@
 //! The central issuer.
 
+pub mod client_address;
 pub mod login;
 pub mod password;
 pub mod rate_limit;

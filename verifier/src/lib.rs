@@ -1,1 +1,3 @@
-//! placeholder
+//! The edge token verifier: a reverse proxy asks it about each request, and it answers from memory.
+
+pub mod policy;

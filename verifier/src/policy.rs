@@ -1,0 +1,170 @@
+//! Who may do what: the rules file, compiled, looked up and decided. Knows nothing of tokens' signatures, of HTTP or
+//! of replicas.
+
+use std::fmt;
+use std::path::Path;
+
+use shared::limits::RULES_BYTES_MAX;
+
+pub mod decide;
+mod file;
+pub mod rule;
+mod table;
+pub mod template;
+
+pub use decide::{Caller, Permitted, decide};
+pub use rule::{Ask, OnStale, Rule};
+pub use table::{Match, Table};
+
+/// The rules in force, whole.
+#[derive(Debug)]
+pub struct Policy {
+    default: Ask,
+    table: Table,
+    warnings: Vec<Finding>,
+}
+
+/// What decides about a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Route<'a> {
+    /// The first rule that matches.
+    Rule(Match<'a>),
+    /// No rule does: the file's `default`.
+    Default(&'a Ask),
+}
+
+/// Why a rules file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// It cannot be read.
+    #[error("{file}: the rules cannot be read: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is too large.
+    #[error(
+        "{file}: a rules file has at most {RULES_BYTES_MAX} bytes; fewer rules with placeholders say as much"
+    )]
+    TooLarge {
+        /// The file.
+        file: String,
+    },
+    /// It says what cannot be.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Findings(Vec<Finding>),
+}
+
+/// Something to say about a place in a rules file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+impl Policy {
+    /// Reads and compiles a rules file.
+    ///
+    /// # Errors
+    ///
+    /// A [`PolicyError`] that names the file and, where it can, line and column of each thing that is wrong.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        use std::io::Read as _;
+        let file = path.display().to_string();
+        let read = |source| PolicyError::Read {
+            file: file.clone(),
+            source,
+        };
+        let mut text = String::new();
+        let opened = std::fs::File::open(path).map_err(read)?;
+        opened
+            .take(RULES_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(read)?;
+        if u64::try_from(text.len()).is_ok_and(|bytes| bytes > RULES_BYTES_MAX) {
+            return Err(PolicyError::TooLarge { file });
+        }
+        Self::parse(&text, &file)
+    }
+
+    /// Compiles the text of a rules file; `file` is its name in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::Findings`] with everything that is wrong.
+    pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
+        file::parse(text, file)
+    }
+
+    /// What decides about a request. `path` is canonical; `host` is `None` where none is known.
+    pub fn route(&self, path: &str, method: &str, host: Option<&str>) -> Route<'_> {
+        match self.table.find(path, method, host) {
+            Some(found) => Route::Rule(found),
+            None => Route::Default(&self.default),
+        }
+    }
+
+    /// What the default asks.
+    pub fn default_ask(&self) -> &Ask {
+        &self.default
+    }
+
+    /// The rules in file order.
+    pub fn rules(&self) -> &[Rule] {
+        self.table.rules()
+    }
+
+    /// What is suspicious about the file, though it can be used.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+}
+
+impl<'a> Route<'a> {
+    /// What is asked of the caller.
+    pub fn ask(self) -> &'a Ask {
+        match self {
+            Self::Rule(found) => &found.rule.ask,
+            Self::Default(ask) => ask,
+        }
+    }
+
+    /// The rule's own answer to a stale replica.
+    pub fn on_stale(self) -> Option<OnStale> {
+        match self {
+            Self::Rule(found) => found.rule.on_stale,
+            Self::Default(_) => None,
+        }
+    }
+
+    /// The rule's own audience.
+    pub fn audience(self) -> Option<&'a str> {
+        match self {
+            Self::Rule(found) => found.rule.audience.as_deref(),
+            Self::Default(_) => None,
+        }
+    }
+
+    /// Whether the rule asks for a host, and none is known.
+    pub fn is_host_unknown(self) -> bool {
+        matches!(self, Self::Rule(found) if found.is_host_unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,11 @@ impl FromStr for RoleName {
         let well_formed = Self::LENGTH.contains(&text.len())
             && characters.next().is_some_and(|first| first.is_ascii_lowercase())
             && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-');
-        if well_formed { Ok(Self(text.into())) } else { Err(InvalidRoleName) }
+        if well_formed {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidRoleName)
+        }
     }
 }
 
@@ -87,7 +91,18 @@ mod tests {
         for good in ["ab", "user", "role_editor", "a-1", &"a".repeat(64)] {
             assert!(good.parse::<RoleName>().is_ok(), "{good}");
         }
-        for bad in ["", "a", "1a", "_a", "Ab", "a b", "a,b", "aé", "a\0", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "a",
+            "1a",
+            "_a",
+            "Ab",
+            "a b",
+            "a,b",
+            "aé",
+            "a\0",
+            &"a".repeat(65),
+        ] {
             assert_eq!(bad.parse::<RoleName>(), Err(InvalidRoleName), "{bad}");
         }
     }

@@ -32,12 +32,18 @@ pub struct UnixMillis(pub i64);
 impl UnixMillis {
     /// This time moved on by a duration.
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// This time moved back by a duration.
     pub fn minus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.
@@ -119,7 +125,10 @@ mod tests {
     #[test]
     fn times_are_shown_as_rfc_3339_with_milliseconds() {
         assert_eq!(UnixMillis(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(UnixMillis(1_795_376_006_007).to_rfc3339(), "2026-11-22T19:33:26.007Z");
+        assert_eq!(
+            UnixMillis(1_795_376_006_007).to_rfc3339(),
+            "2026-11-22T19:33:26.007Z"
+        );
     }
 
     #[test]

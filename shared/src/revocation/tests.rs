@@ -1,0 +1,189 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::testkit::{TestKey, TokenForge};
+use crate::time::UnixSeconds;
+use crate::token::{ClaimsPolicy, SignedToken, ValidToken};
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn valid(token: &SignedToken) -> ValidToken<'_> {
+    let policy = ClaimsPolicy {
+        issuer: TokenForge::ISSUER.into(),
+        audience: TokenForge::AUDIENCE.into(),
+        leeway_s: 5,
+    };
+    token.validate(&policy, UnixSeconds(NOW.0 / 1000)).unwrap()
+}
+
+fn token() -> SignedToken {
+    TokenForge::new(&TestKey::number(0), NOW)
+        .roles(&["subscriber"])
+        .claim("ver", 10)
+        .claim("rver", 20)
+        .signed()
+}
+
+fn check(set: &RevocationSet, token: &SignedToken) -> Result<(), Refusal> {
+    set.check(valid(token))
+        .map(|live| assert!(std::ptr::eq(live.token(), token)))
+}
+
+fn holding(fact: Fact) -> RevocationSet {
+    let set = RevocationSet::default();
+    set.apply(&Revocation {
+        fact,
+        expires: Some(NOW),
+    });
+    set
+}
+
+#[test]
+fn each_kind_refuses_what_it_names_and_nothing_else() {
+    let token = token();
+    let claims = token.claims();
+    let (subject, session, id) = (claims.subject, claims.session, claims.token_id);
+    let role = |name: &str, min_rver| Fact::Role {
+        name: name.into(),
+        min_rver,
+    };
+    let cases = [
+        (Fact::Session { session }, Err(Refusal::Revoked)),
+        (
+            Fact::Session {
+                session: SessionId::new(NOW),
+            },
+            Ok(()),
+        ),
+        (Fact::Token { token: id }, Err(Refusal::Revoked)),
+        (
+            Fact::Token {
+                token: TokenId::new(NOW),
+            },
+            Ok(()),
+        ),
+        (Fact::Key { kid: "test-0".into() }, Err(Refusal::Revoked)),
+        (Fact::Key { kid: "test-1".into() }, Ok(())),
+        (Fact::Subject { subject, min_ver: 11 }, Err(Refusal::Stale)),
+        (Fact::Subject { subject, min_ver: 10 }, Ok(())),
+        (
+            Fact::Subject {
+                subject: SubjectId::new(NOW),
+                min_ver: 11,
+            },
+            Ok(()),
+        ),
+        (role("subscriber", 21), Err(Refusal::Stale)),
+        (role("subscriber", 20), Ok(())),
+        (role("subscribe", 21), Ok(())),
+    ];
+    for (fact, expected) in cases {
+        assert_eq!(check(&holding(fact.clone()), &token), expected, "{fact:?}");
+    }
+}
+
+#[test]
+fn a_fact_is_dropped_only_after_its_time() {
+    let set = RevocationSet::default();
+    set.apply(&Revocation {
+        fact: Fact::Session {
+            session: SessionId::new(NOW),
+        },
+        expires: Some(NOW),
+    });
+    set.apply(&Revocation {
+        fact: Fact::Key { kid: "k".into() },
+        expires: None,
+    });
+    set.sweep(UnixMillis(NOW.0 - 1));
+    assert_eq!(set.to_sorted().len(), 2);
+    set.sweep(NOW);
+    assert_eq!(
+        set.to_sorted(),
+        [Revocation {
+            fact: Fact::Key { kid: "k".into() },
+            expires: None
+        }]
+    );
+}
+
+#[test]
+fn every_check_that_begins_after_apply_sees_the_fact() {
+    let token = token();
+    let set = Arc::new(RevocationSet::default());
+    let revoked = Arc::new(AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let certainly_revoked = revoked.load(Ordering::SeqCst);
+                    let verdict = check(&set, &token);
+                    assert!(!certainly_revoked || verdict == Err(Refusal::Revoked));
+                    if verdict.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        for _ in 0..1000 {
+            let session = SessionId::new(NOW);
+            set.apply(&Revocation {
+                fact: Fact::Session { session },
+                expires: Some(NOW),
+            });
+        }
+        set.apply(&Revocation {
+            fact: Fact::Session {
+                session: token.claims().session,
+            },
+            expires: Some(NOW),
+        });
+        revoked.store(true, Ordering::SeqCst);
+    });
+}
+
+fn revocation() -> impl Strategy<Value = Revocation> {
+    let id = (0_u128..4).prop_map(Uuid::from_u128);
+    let name = prop_oneof![Just("a"), Just("b")];
+    let fact = prop_oneof![
+        id.clone().prop_map(|id| Fact::Session {
+            session: SessionId(id)
+        }),
+        (id.clone(), 0_i64..9).prop_map(|(id, min_ver)| Fact::Subject {
+            subject: SubjectId(id),
+            min_ver
+        }),
+        (name.clone(), 0_i64..9).prop_map(|(name, min_rver)| Fact::Role {
+            name: name.into(),
+            min_rver
+        }),
+        id.prop_map(|id| Fact::Token { token: TokenId(id) }),
+        name.prop_map(|kid| Fact::Key { kid: kid.into() }),
+    ];
+    (fact, proptest::option::of((0_i64..9).prop_map(UnixMillis)))
+        .prop_map(|(fact, expires)| Revocation { fact, expires })
+}
+
+proptest! {
+    #[test]
+    fn order_and_repetition_do_not_matter(
+        facts in proptest::collection::vec(revocation(), 0..40),
+        seed in any::<u64>(),
+    ) {
+        let in_order = RevocationSet::default();
+        facts.iter().for_each(|fact| in_order.apply(fact));
+        let mut shuffled = [facts.clone(), facts].concat();
+        let mut state = seed | 1;
+        for index in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(index, usize::try_from(state >> 33).unwrap() % (index + 1));
+        }
+        let other = RevocationSet::default();
+        shuffled.iter().for_each(|fact| other.apply(fact));
+        prop_assert_eq!(in_order.to_sorted(), other.to_sorted());
+    }
+}

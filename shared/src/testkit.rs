@@ -1,0 +1,12 @@
+//! Keys, a clock to set, and a forge for tokens good and bad. For tests and benches only.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot make its key has nothing to go on with"
+)]
+
+mod clock;
+mod forge;
+
+pub use clock::ManualClock;
+pub use forge::{TestKey, TokenForge};

@@ -1,0 +1,110 @@
+//! Access tokens (RFC 9068): compact form → signature checked → claims valid now.
+//!
+//! Each step is a type with one constructor, the step before it, so that none can be left out:
+//! [`CompactToken`] → [`SignedToken`] → [`ValidToken`], and from there [`crate::revocation::LiveToken`].
+
+mod claims;
+mod error;
+mod header;
+mod strict_json;
+
+pub use claims::{Claims, ClaimsPolicy, ValidToken};
+pub use error::TokenError;
+
+use crate::crypto::rsa::VerifyingKey;
+use crate::encoding::base64url_decode;
+use crate::limits;
+
+/// A token's three parts, taken apart and not yet believed in anything.
+#[derive(Debug)]
+pub struct CompactToken<'a> {
+    kid: Box<str>,
+    signed_part: &'a [u8],
+    payload: &'a [u8],
+    signature: Vec<u8>,
+}
+
+impl<'a> CompactToken<'a> {
+    /// Takes the compact form apart (RFC 7515 section 7.1) and reads its header.
+    ///
+    /// # Errors
+    ///
+    /// - [`TokenError::Malformed`] if it is too long, not three parts, or a part is no strict base64url or JSON.
+    /// - [`TokenError::Unsupported`] if `alg` is not `RS256`, `typ` not `at+jwt`, or there is a `crit`.
+    /// - [`TokenError::UnknownKey`] if there is no usable `kid`.
+    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+        let bytes = token.as_bytes();
+        if bytes.len() > limits::TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let mut parts = bytes.splitn(4, |byte| *byte == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Malformed);
+        };
+        let signature = base64url_decode(signature).ok_or(TokenError::Malformed)?;
+        let kid = header::read(header)?;
+        let signed_part = bytes
+            .get(..header.len() + 1 + payload.len())
+            .ok_or(TokenError::Malformed)?;
+        Ok(Self {
+            kid,
+            signed_part,
+            payload,
+            signature,
+        })
+    }
+
+    /// The id of the key that is said to have signed it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Checks the signature with the key that [`CompactToken::kid`] names, then reads the claims.
+    ///
+    /// # Errors
+    ///
+    /// - [`TokenError::BadSignature`] if the signature is not this key's.
+    /// - [`TokenError::Malformed`] if the payload is no strict JSON object.
+    /// - [`TokenError::BadClaims`] if a required claim is missing or of a wrong type.
+    pub fn verify(self, key: &VerifyingKey) -> Result<SignedToken, TokenError> {
+        if !key.verify(self.signed_part, &self.signature) {
+            return Err(TokenError::BadSignature);
+        }
+        let claims = claims::read(self.payload)?;
+        Ok(SignedToken {
+            kid: self.kid,
+            claims,
+        })
+    }
+}
+
+/// A token whose signature holds. Its claims are true, but perhaps no longer, or not for us.
+///
+/// This is what may be cached: everything that time or a revocation can change is judged anew from it.
+#[derive(Debug)]
+pub struct SignedToken {
+    kid: Box<str>,
+    claims: Claims,
+}
+
+impl SignedToken {
+    /// The id of the key that signed it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// What it says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Bytes of memory it takes, about: for the cache's bound.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.kid.len() + self.claims.heap_bytes()
+    }
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests;

@@ -1,0 +1,200 @@
+//! The claims of an access token (RFC 9068 section 2.2), and whether they hold now.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::strict_json;
+use super::{SignedToken, TokenError};
+use crate::id::{SessionId, SubjectId, TokenId};
+use crate::limits;
+use crate::role::RoleSet;
+use crate::time::UnixSeconds;
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// `iss`: who signed it.
+    pub issuer: Box<str>,
+    /// `aud`: whom it is for, one or several.
+    pub audience: Box<[Box<str>]>,
+    /// `sub`: the user, or the service client.
+    pub subject: SubjectId,
+    /// `sid`: the session; a service's token has its `jti` here.
+    pub session: SessionId,
+    /// `jti`: this very token.
+    pub token_id: TokenId,
+    /// `client_id`: `web` for people, a service's name otherwise.
+    pub client_id: Box<str>,
+    /// `roles`: names at the moment of signing.
+    pub roles: RoleSet,
+    /// `ver`: the subject's authorization version.
+    pub ver: i64,
+    /// `rver`: the same for roles being renamed or deleted.
+    pub rver: i64,
+    /// `superuser`: everything is allowed.
+    pub superuser: bool,
+    /// `iat`: when its truth was read.
+    pub issued_at: UnixSeconds,
+    /// `nbf`, where there is one.
+    pub not_before: Option<UnixSeconds>,
+    /// `exp`.
+    pub expires_at: UnixSeconds,
+}
+
+impl Claims {
+    pub(super) fn heap_bytes(&self) -> usize {
+        let texts = self
+            .audience
+            .iter()
+            .map(|text| text.len() + size_of::<Box<str>>())
+            .sum::<usize>();
+        let roles = self
+            .roles
+            .iter()
+            .map(|name| name.len() + size_of::<Box<str>>())
+            .sum::<usize>();
+        self.issuer.len() + self.client_id.len() + texts + roles
+    }
+}
+
+/// What a token must say to be for us.
+#[derive(Clone, Debug)]
+pub struct ClaimsPolicy {
+    /// The `iss` that we take, compared byte by byte.
+    pub issuer: Box<str>,
+    /// What `aud` must have among its values.
+    pub audience: Box<str>,
+    /// What is forgiven in `exp`, `nbf` and `iat`, in seconds.
+    pub leeway_s: i64,
+}
+
+/// A token that is for us, and valid at the moment it was asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct ValidToken<'a>(&'a SignedToken);
+
+impl<'a> ValidToken<'a> {
+    /// The token.
+    pub fn token(self) -> &'a SignedToken {
+        self.0
+    }
+}
+
+impl SignedToken {
+    /// Checks the registered claims of a token whose signature already holds.
+    ///
+    /// `now` is Unix time in whole seconds, read once per request by the caller. `policy.leeway_s` widens `exp`,
+    /// `nbf` and `iat`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SignedToken::check_origin`], then
+    /// - [`TokenError::NotYetValid`] if `nbf` or `iat` lies more than the leeway ahead.
+    /// - [`TokenError::Expired`] if `now >= exp + leeway_s` (RFC 7519 section 4.1.4).
+    pub fn validate(&self, policy: &ClaimsPolicy, now: UnixSeconds) -> Result<ValidToken<'_>, TokenError> {
+        self.check_origin(policy)?;
+        self.check_time(policy.leeway_s, now)?;
+        Ok(ValidToken(self))
+    }
+
+    /// Checks who signed it and whom it is for, whatever the time: for a logout with an expired token.
+    ///
+    /// # Errors
+    ///
+    /// - [`TokenError::WrongIssuer`] if `iss` is not ours, byte by byte (RFC 7519 section 4.1.1).
+    /// - [`TokenError::WrongAudience`] if `aud` lacks ours (RFC 7519 section 4.1.3).
+    pub fn check_origin(&self, policy: &ClaimsPolicy) -> Result<(), TokenError> {
+        if self.claims.issuer != policy.issuer {
+            return Err(TokenError::WrongIssuer);
+        }
+        if !self.claims.audience.contains(&policy.audience) {
+            return Err(TokenError::WrongAudience);
+        }
+        Ok(())
+    }
+
+    fn check_time(&self, leeway_s: i64, now: UnixSeconds) -> Result<(), TokenError> {
+        let latest_start = now.plus_s(leeway_s);
+        if self.claims.not_before.is_some_and(|at| at > latest_start) || self.claims.issued_at > latest_start
+        {
+            return Err(TokenError::NotYetValid);
+        }
+        if now >= self.claims.expires_at.plus_s(leeway_s) {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the payload of a token whose signature holds.
+pub(super) fn read(base64: &[u8]) -> Result<Claims, TokenError> {
+    let object = strict_json::object(base64)?;
+    claims(&object).ok_or(TokenError::BadClaims)
+}
+
+fn claims(object: &Map<String, Value>) -> Option<Claims> {
+    Some(Claims {
+        issuer: text(object, "iss")?.into(),
+        audience: audience(object.get("aud")?)?,
+        subject: uuid(object, "sub")?.into(),
+        session: uuid(object, "sid")?.into(),
+        token_id: uuid(object, "jti")?.into(),
+        client_id: text(object, "client_id")?.into(),
+        roles: roles(object.get("roles")?)?,
+        ver: count(object, "ver")?,
+        rver: count(object, "rver")?,
+        superuser: match object.get("superuser") {
+            None => false,
+            Some(value) => value.as_bool()?,
+        },
+        issued_at: date(object.get("iat")?)?,
+        not_before: match object.get("nbf") {
+            None => None,
+            Some(value) => Some(date(value)?),
+        },
+        expires_at: date(object.get("exp")?)?,
+    })
+}
+
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str()
+}
+
+/// An id in its one canonical spelling: others would compare unequal somewhere.
+fn uuid(object: &Map<String, Value>, name: &str) -> Option<Uuid> {
+    let text = text(object, name)?;
+    let id = Uuid::try_parse(text).ok()?;
+    let mut canonical = Uuid::encode_buffer();
+    (id.as_hyphenated().encode_lower(&mut canonical) == text).then_some(id)
+}
+
+fn count(object: &Map<String, Value>, name: &str) -> Option<i64> {
+    object.get(name)?.as_i64().filter(|number| *number >= 0)
+}
+
+/// `NumericDate` as whole seconds from 1970 to the year 9999.
+fn date(value: &Value) -> Option<UnixSeconds> {
+    const YEAR_9999_ENDS: i64 = 253_402_300_799;
+    value
+        .as_i64()
+        .filter(|seconds| (0..=YEAR_9999_ENDS).contains(seconds))
+        .map(UnixSeconds)
+}
+
+/// One text or an array of texts (RFC 7519 section 4.1.3).
+fn audience(value: &Value) -> Option<Box<[Box<str>]>> {
+    match value {
+        Value::String(one) => Some(Box::new([one.as_str().into()])),
+        Value::Array(several) => several.iter().map(|one| one.as_str().map(Into::into)).collect(),
+        _ => None,
+    }
+}
+
+fn roles(value: &Value) -> Option<RoleSet> {
+    let names = value
+        .as_array()
+        .filter(|names| names.len() <= limits::ROLES_MAX)?;
+    names
+        .iter()
+        .map(|name| name.as_str().map(Box::<str>::from))
+        .collect()
+}

@@ -1,0 +1,338 @@
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::crypto::jwt_provider;
+use crate::testkit::{TestKey, TokenForge};
+use crate::time::{UnixMillis, UnixSeconds};
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn key() -> TestKey {
+    TestKey::number(0)
+}
+
+fn forge() -> TokenForge {
+    TokenForge::new(&key(), NOW)
+}
+
+fn policy() -> ClaimsPolicy {
+    ClaimsPolicy {
+        issuer: TokenForge::ISSUER.into(),
+        audience: TokenForge::AUDIENCE.into(),
+        leeway_s: 5,
+    }
+}
+
+/// All the steps, as a request path takes them.
+fn judge(token: &str, now: UnixSeconds) -> Result<(), TokenError> {
+    let compact = CompactToken::parse(token)?;
+    if compact.kid() != key().kid {
+        return Err(TokenError::UnknownKey);
+    }
+    compact
+        .verify(&key().signing.verifying_key().unwrap())?
+        .validate(&policy(), now)
+        .map(|_| ())
+}
+
+fn judged(forge: &TokenForge) -> Result<(), TokenError> {
+    judge(&forge.token(), NOW.to_seconds())
+}
+
+#[test]
+fn a_good_token_says_what_was_signed() {
+    let forge = forge().roles(&["user", "admin"]).claim("superuser", true);
+    assert_eq!(judged(&forge), Ok(()));
+    let signed = forge.signed();
+    let claims = signed.claims();
+    assert_eq!(signed.kid(), "test-0");
+    assert_eq!(claims.subject.to_string(), forge.claim_text("sub"));
+    assert_eq!(claims.roles.to_comma_separated(), "admin,user");
+    assert!(claims.superuser);
+    assert_eq!(claims.expires_at, UnixSeconds(NOW.to_seconds().0 + 900));
+}
+
+#[test]
+fn headers_other_than_ours_are_unsupported() {
+    for alg in [
+        "none", "None", "NONE", "HS256", "RS384", "RS512", "PS256", "ES256", "EdDSA", "rs256", "",
+    ] {
+        assert_eq!(
+            judged(&forge().header("alg", alg)),
+            Err(TokenError::Unsupported),
+            "{alg}"
+        );
+    }
+    for typ in [json!("JWT"), json!("jwt"), json!(""), json!(1), Value::Null] {
+        assert_eq!(
+            judged(&forge().header("typ", typ.clone())),
+            Err(TokenError::Unsupported),
+            "{typ}"
+        );
+    }
+    assert_eq!(
+        judged(&forge().without_header("typ")),
+        Err(TokenError::Unsupported)
+    );
+    assert_eq!(
+        judged(&forge().without_header("alg")),
+        Err(TokenError::Unsupported)
+    );
+    assert_eq!(
+        judged(&forge().header("crit", json!(["exp"]))),
+        Err(TokenError::Unsupported)
+    );
+    assert_eq!(
+        judged(&forge().header("crit", json!([]))),
+        Err(TokenError::Unsupported)
+    );
+    assert_eq!(judged(&forge().header("typ", "Application/AT+JWT")), Ok(()));
+    assert_eq!(
+        judged(&forge().header("jku", "http://127.0.0.1/")),
+        Ok(()),
+        "not looked at"
+    );
+}
+
+#[test]
+fn key_ids_that_name_nothing_are_unknown() {
+    for kid in [
+        json!(""),
+        json!(7),
+        Value::Null,
+        json!("x".repeat(1000)),
+        json!("../../etc/passwd"),
+        json!("a\0"),
+    ] {
+        assert_eq!(
+            judged(&forge().header("kid", kid.clone())),
+            Err(TokenError::UnknownKey),
+            "{kid}"
+        );
+    }
+    assert_eq!(
+        judged(&forge().without_header("kid")),
+        Err(TokenError::UnknownKey)
+    );
+}
+
+#[test]
+fn another_key_under_the_same_id_signs_nothing() {
+    let other = TestKey::number(1).with_kid("test-0");
+    assert_eq!(
+        judged(&TokenForge::new(&other, NOW)),
+        Err(TokenError::BadSignature)
+    );
+}
+
+#[test]
+fn forms_that_are_no_compact_jws_are_malformed() {
+    let token = forge().token();
+    let (rest, signature) = token.rsplit_once('.').unwrap();
+    let (header, payload) = rest.split_once('.').unwrap();
+    let forms = [
+        String::new(),
+        ".".into(),
+        "..".into(),
+        header.to_owned(),
+        rest.to_owned(),
+        format!("{token}."),
+        format!("{token}.{signature}"),
+        format!("{header}..{signature}"),
+        format!("{header}=.{payload}.{signature}"),
+        format!("{header}.{payload}.{signature}=="),
+        format!("{header}.{payload}.{signature} "),
+        format!(" {token}"),
+        format!("{header}.{payload}.+/{signature}"),
+        ".".repeat(1_000_000),
+        "a".repeat(1_000_000),
+        format!("{{\"payload\":\"{payload}\"}}"),
+    ];
+    for form in forms {
+        let refused = judge(&form, NOW.to_seconds());
+        assert!(
+            matches!(refused, Err(TokenError::Malformed | TokenError::BadSignature)),
+            "{refused:?} {}",
+            &form[..form.len().min(60)]
+        );
+    }
+}
+
+#[test]
+fn a_name_twice_is_malformed_in_any_spelling_and_at_any_depth() {
+    let key = key();
+    let header = br#"{"alg":"RS256","typ":"at+jwt","kid":"test-0"}"#;
+    let twice: [&[u8]; 3] = [
+        br#"{"alg":"RS256","alg":"RS256","typ":"at+jwt","kid":"test-0"}"#,
+        br#"{"alg":"RS256","typ":"at+jwt","kid":"test-0","k\u0069d":"test-0"}"#,
+        br#"{"alg":"RS256","typ":"at+jwt","kid":"test-0","x":{"a":1,"a":1}}"#,
+    ];
+    for header in twice {
+        let token = TokenForge::sign_raw(&key, header, b"{}");
+        assert_eq!(judge(&token, NOW.to_seconds()), Err(TokenError::Malformed));
+    }
+    let payloads: [&[u8]; 7] = [
+        br#"{"sub":"a","sub":"b"}"#,
+        br#"{"sub":"a","s\u0075b":"b"}"#,
+        br#"{"x":[{"a":1,"a":2}]}"#,
+        b"[]",
+        b"",
+        b"{} ,",
+        b"{\"a\":\"\xff\"}",
+    ];
+    for payload in payloads {
+        let token = TokenForge::sign_raw(&key, header, payload);
+        assert_eq!(
+            judge(&token, NOW.to_seconds()),
+            Err(TokenError::Malformed),
+            "{payload:?}"
+        );
+    }
+    let deep = [b"{\"x\":".as_slice(), &[b'['; 2000]].concat();
+    let token = TokenForge::sign_raw(&key, header, &deep);
+    assert_eq!(judge(&token, NOW.to_seconds()), Err(TokenError::Malformed));
+}
+
+#[test]
+fn claims_missing_or_of_another_type_are_bad() {
+    for name in [
+        "iss",
+        "aud",
+        "sub",
+        "sid",
+        "jti",
+        "client_id",
+        "roles",
+        "ver",
+        "rver",
+        "iat",
+        "exp",
+    ] {
+        assert_eq!(
+            judged(&forge().without_claim(name)),
+            Err(TokenError::BadClaims),
+            "no {name}"
+        );
+        for wrong in [
+            Value::Null,
+            json!({}),
+            json!(true),
+            json!(1.5),
+            json!(-1),
+            json!([1]),
+        ] {
+            let refused = judged(&forge().claim(name, wrong.clone()));
+            assert_eq!(refused, Err(TokenError::BadClaims), "{name}: {wrong}");
+        }
+    }
+    let wrong = [
+        ("nbf", json!("now")),
+        ("nbf", Value::Null),
+        ("superuser", json!("true")),
+        ("superuser", json!(1)),
+        ("roles", json!("admin")),
+        ("exp", json!("1800000900")),
+        ("exp", json!(9_223_372_036_854_775_808_u64)),
+        ("exp", json!(1e300)),
+        ("iss", json!(["http://127.0.0.1:8080"])),
+        ("sub", json!("not-a-uuid")),
+        ("sub", json!("0193A5B0-0000-7000-8000-000000000000")),
+        ("sub", json!("{0193a5b0-0000-7000-8000-000000000000}")),
+        ("sub", json!("0193a5b0000070008000000000000000")),
+    ];
+    for (name, value) in wrong {
+        let refused = judged(&forge().claim(name, value.clone()));
+        assert_eq!(refused, Err(TokenError::BadClaims), "{name}: {value}");
+    }
+}
+
+#[test]
+fn issuer_and_audience_are_compared_byte_by_byte() {
+    for iss in [
+        "http://127.0.0.1:8080/",
+        "http://127.0.0.1:808",
+        "HTTP://127.0.0.1:8080",
+        "",
+    ] {
+        assert_eq!(
+            judged(&forge().claim("iss", iss)),
+            Err(TokenError::WrongIssuer),
+            "{iss}"
+        );
+    }
+    for aud in [json!("Movies"), json!(""), json!([]), json!(["other"])] {
+        assert_eq!(
+            judged(&forge().claim("aud", aud.clone())),
+            Err(TokenError::WrongAudience),
+            "{aud}"
+        );
+    }
+    assert_eq!(judged(&forge().claim("aud", json!(["other", "movies"]))), Ok(()));
+}
+
+#[test]
+fn times_hold_to_the_second_of_the_leeway() {
+    let token = forge().token();
+    let issued = NOW.to_seconds().0;
+    for (at, expected) in [
+        (issued - 6, Err(TokenError::NotYetValid)),
+        (issued - 5, Ok(())),
+        (issued + 904, Ok(())),
+        (issued + 905, Err(TokenError::Expired)),
+    ] {
+        assert_eq!(judge(&token, UnixSeconds(at)), expected, "{}", at - issued);
+    }
+    let later = forge().claim("nbf", issued + 6);
+    assert_eq!(judged(&later), Err(TokenError::NotYetValid));
+    assert_eq!(judged(&forge().without_claim("nbf")), Ok(()));
+}
+
+fn reference_accepts(token: &str) -> bool {
+    let _ = jwt_provider::PROVIDER.install_default();
+    let jwk = key().jwk();
+    let decoding = DecodingKey::from_rsa_components(&jwk.n, &jwk.e).unwrap();
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_issuer(&[TokenForge::ISSUER]);
+    validation.set_audience(&[TokenForge::AUDIENCE]);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    jsonwebtoken::decode::<Value>(token, &decoding, &validation).is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_mutated_byte_is_refused(position in 0_usize..900, flip in 1_u8..=255) {
+        let token = forge().roles(&["user"]).token();
+        let mut bytes = token.clone().into_bytes();
+        let position = position % bytes.len();
+        bytes[position] ^= flip;
+        if let Ok(mutated) = String::from_utf8(bytes) {
+            prop_assert!(judge(&mutated, NOW.to_seconds()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_the_reference_accepts(
+        roles in proptest::collection::vec("[a-z]{2,9}", 0..5),
+        iss in prop_oneof![Just(TokenForge::ISSUER), Just("http://other")],
+        aud in prop_oneof![Just("movies"), Just("other")],
+        alg in prop_oneof![Just("RS256"), Just("HS256"), Just("none")],
+    ) {
+        let forge = forge().claim("roles", roles).claim("iss", iss).claim("aud", aud).header("alg", alg);
+        let token = forge.token();
+        let ours = judge(&token, NOW.to_seconds()).is_ok();
+        prop_assert_eq!(ours, iss == TokenForge::ISSUER && aud == "movies" && alg == "RS256");
+        prop_assert!(!ours || reference_accepts(&token));
+    }
+
+    #[test]
+    fn foreign_bytes_never_panic(text in ".*", raw in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(judge(&text, NOW.to_seconds()).is_err());
+        let token = TokenForge::sign_raw(&key(), br#"{"alg":"RS256","typ":"at+jwt","kid":"test-0"}"#, &raw);
+        prop_assert!(judge(&token, NOW.to_seconds()).is_err());
+    }
+}

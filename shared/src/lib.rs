@@ -1,6 +1,7 @@
 //! What issuer and verifier must agree on: tokens, keys, revocations and their feed, canonical paths, HTTP and
 //! TLS plumbing. Nothing here knows a database or a private key.
 
+pub mod config;
 pub mod credentials;
 pub mod crypto;
 pub mod encoding;

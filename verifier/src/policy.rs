@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use shared::limits::RULES_BYTES_MAX;
+use shared::token::ClaimsPolicy;
 
 pub mod decide;
 mod file;
@@ -20,17 +21,16 @@ pub use table::{Match, Table};
 #[derive(Debug)]
 pub struct Policy {
     default: Ask,
+    claims: ClaimsPolicy,
     table: Table,
     warnings: Vec<Finding>,
 }
 
-/// What decides about a request.
+/// What decides about a request: the first rule that matches, or else the file's `default`.
 #[derive(Clone, Copy, Debug)]
-pub enum Route<'a> {
-    /// The first rule that matches.
-    Rule(Match<'a>),
-    /// No rule does: the file's `default`.
-    Default(&'a Ask),
+pub struct Route<'a> {
+    policy: &'a Policy,
+    found: Option<Match<'a>>,
 }
 
 /// Why a rules file is not taken.
@@ -78,12 +78,13 @@ impl fmt::Display for Finding {
 }
 
 impl Policy {
-    /// Reads and compiles a rules file.
+    /// Reads and compiles a rules file. `claims` is what a token must say where a rule does not ask for an audience
+    /// of its own.
     ///
     /// # Errors
     ///
     /// A [`PolicyError`] that names the file and, where it can, line and column of each thing that is wrong.
-    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+    pub fn load(path: &Path, claims: &ClaimsPolicy) -> Result<Self, PolicyError> {
         use std::io::Read as _;
         let file = path.display().to_string();
         let read = |source| PolicyError::Read {
@@ -99,7 +100,7 @@ impl Policy {
         if u64::try_from(text.len()).is_ok_and(|bytes| bytes > RULES_BYTES_MAX) {
             return Err(PolicyError::TooLarge { file });
         }
-        Self::parse(&text, &file)
+        Self::parse(&text, &file, claims)
     }
 
     /// Compiles the text of a rules file; `file` is its name in messages.
@@ -107,21 +108,16 @@ impl Policy {
     /// # Errors
     ///
     /// [`PolicyError::Findings`] with everything that is wrong.
-    pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
-        file::parse(text, file)
+    pub fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Self, PolicyError> {
+        file::parse(text, file, claims)
     }
 
     /// What decides about a request. `path` is canonical; `host` is `None` where none is known.
     pub fn route(&self, path: &str, method: &str, host: Option<&str>) -> Route<'_> {
-        match self.table.find(path, method, host) {
-            Some(found) => Route::Rule(found),
-            None => Route::Default(&self.default),
+        Route {
+            policy: self,
+            found: self.table.find(path, method, host),
         }
-    }
-
-    /// What the default asks.
-    pub fn default_ask(&self) -> &Ask {
-        &self.default
     }
 
     /// The rules in file order.
@@ -136,33 +132,31 @@ impl Policy {
 }
 
 impl<'a> Route<'a> {
+    /// The rule; `None`: the default decides.
+    pub fn rule(self) -> Option<&'a Rule> {
+        self.found.map(|found| found.rule)
+    }
+
     /// What is asked of the caller.
     pub fn ask(self) -> &'a Ask {
-        match self {
-            Self::Rule(found) => &found.rule.ask,
-            Self::Default(ask) => ask,
-        }
+        self.rule().map_or(&self.policy.default, |rule| &rule.ask)
+    }
+
+    /// What a token must say.
+    pub fn claims(self) -> &'a ClaimsPolicy {
+        self.rule()
+            .and_then(|rule| rule.claims.as_ref())
+            .unwrap_or(&self.policy.claims)
     }
 
     /// The rule's own answer to a stale replica.
     pub fn on_stale(self) -> Option<OnStale> {
-        match self {
-            Self::Rule(found) => found.rule.on_stale,
-            Self::Default(_) => None,
-        }
-    }
-
-    /// The rule's own audience.
-    pub fn audience(self) -> Option<&'a str> {
-        match self {
-            Self::Rule(found) => found.rule.audience.as_deref(),
-            Self::Default(_) => None,
-        }
+        self.rule().and_then(|rule| rule.on_stale)
     }
 
     /// Whether the rule asks for a host, and none is known.
     pub fn is_host_unknown(self) -> bool {
-        matches!(self, Self::Rule(found) if found.is_host_unknown)
+        self.found.is_some_and(|found| found.is_host_unknown)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The verdict: what a rule asks, against who is asking. Pure.
 
 use shared::reason::Reason;
+use shared::revocation::LiveToken;
 use shared::role::RoleSet;
 
 use super::rule::Ask;
@@ -15,9 +16,18 @@ struct Proved<'a> {
     is_superuser: bool,
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
     /// Somebody who presented no token, or none that counts.
     pub const ANONYMOUS: Self = Self(None);
+
+    /// Somebody whose token is valid and not revoked.
+    pub fn live(token: LiveToken<'a>) -> Self {
+        let claims = token.token().claims();
+        Self(Some(Proved {
+            roles: &claims.roles,
+            is_superuser: claims.superuser,
+        }))
+    }
 }
 
 /// The proof that a caller may do what was asked about. [`decide`] alone makes it.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use shared::host::CanonicalHost;
 use shared::limits::RULES_MAX;
+use shared::token::ClaimsPolicy;
 use toml::Spanned;
 
 use super::rule::{Ask, OnStale, Rule};
@@ -43,10 +44,11 @@ struct RuleEntry {
 }
 
 /// Compiles the text of a rules file.
-pub(super) fn parse(text: &str, file: &str) -> Result<Policy, PolicyError> {
+pub(super) fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Policy, PolicyError> {
     let mut reading = Reading {
         text,
         file,
+        claims,
         findings: Vec::new(),
     };
     let document: Document = match toml::from_str(text) {
@@ -92,6 +94,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Policy, PolicyError> {
     }
     Ok(Policy {
         default,
+        claims: claims.clone(),
         table,
         warnings: reading.findings,
     })
@@ -100,6 +103,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Policy, PolicyError> {
 struct Reading<'a> {
     text: &'a str,
     file: &'a str,
+    claims: &'a ClaimsPolicy,
     findings: Vec<Finding>,
 }
 
@@ -161,7 +165,10 @@ impl Reading<'_> {
             hosts,
             ask,
             on_stale: entry.on_stale,
-            audience,
+            claims: audience.map(|audience| ClaimsPolicy {
+                audience,
+                ..self.claims.clone()
+            }),
         })
     }
 

@@ -1,6 +1,7 @@
 //! One rule, compiled.
 
 use serde::Deserialize;
+use shared::token::ClaimsPolicy;
 
 use super::template::Template;
 
@@ -36,7 +37,7 @@ pub enum OnStale {
 }
 
 /// A rule as the table holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// The line of its `path` in the rules file, for people.
     pub line: usize,
@@ -50,8 +51,8 @@ pub struct Rule {
     pub ask: Ask,
     /// Its own answer to a stale replica, before the setting's.
     pub on_stale: Option<OnStale>,
-    /// Its own audience, before the setting's.
-    pub audience: Option<Box<str>>,
+    /// What a token must say here, if the rule asks for an audience of its own.
+    pub claims: Option<ClaimsPolicy>,
 }
 
 impl Rule {

@@ -1,7 +1,19 @@
 use super::*;
 
+fn claims() -> ClaimsPolicy {
+    ClaimsPolicy {
+        issuer: "https://issuer.example.org".into(),
+        audience: "movies".into(),
+        leeway_s: 5,
+    }
+}
+
+fn parse(text: &str) -> Result<Policy, PolicyError> {
+    Policy::parse(text, "rules.toml", &claims())
+}
+
 fn findings(text: &str) -> Vec<String> {
-    match Policy::parse(text, "rules.toml") {
+    match parse(text) {
         Ok(policy) => panic!("taken: {policy:?}"),
         Err(error) => error.to_string().lines().map(ToOwned::to_owned).collect(),
     }
@@ -29,33 +41,32 @@ audience = "profiles"
 
 #[test]
 fn the_documented_file_is_taken() {
-    let policy = Policy::parse(DOCUMENTED, "rules.toml").unwrap();
+    let policy = parse(DOCUMENTED).unwrap();
     assert_eq!(policy.warnings(), []);
-    assert_eq!(policy.default_ask(), &Ask::Nothing);
+    assert_eq!(policy.route("/", "GET", None).ask(), &Ask::Nothing);
     assert_eq!(
         policy.rules().iter().map(|rule| rule.line).collect::<Vec<_>>(),
         [5, 10, 15]
     );
 
-    let route = policy.route("/api/v1/admin", "DELETE", None);
-    assert_eq!(route.ask(), &Ask::AnyRole(Box::new(["admin".into()])));
-    assert_eq!((route.on_stale(), route.audience()), (Some(OnStale::Deny), None));
+    let admin = policy.route("/api/v1/admin", "DELETE", None);
+    assert_eq!(admin.ask(), &Ask::AnyRole(Box::new(["admin".into()])));
+    assert_eq!(admin.on_stale(), Some(OnStale::Deny));
+    assert_eq!(&*admin.claims().audience, "movies");
 
-    let route = policy.route("/api/v1/profile/x", "GET", Some("movies.example.org"));
-    assert_eq!(
-        (route.ask(), route.audience()),
-        (&Ask::Authenticated, Some("profiles"))
-    );
+    let profile = policy.route("/api/v1/profile/x", "GET", Some("movies.example.org"));
+    assert_eq!(profile.ask(), &Ask::Authenticated);
+    assert_eq!(&*profile.claims().audience, "profiles");
+    assert_eq!(profile.claims().issuer, claims().issuer);
     assert!(policy.route("/api/v1/profile", "GET", None).is_host_unknown());
 
-    assert!(matches!(
-        policy.route("/api/v1/profile", "GET", Some("other.org")),
-        Route::Default(Ask::Nothing)
-    ));
-    assert!(matches!(
-        policy.route("/api/v1/films/1", "POST", None),
-        Route::Default(_)
-    ));
+    for (path, method, host) in [
+        ("/api/v1/profile", "GET", Some("other.org")),
+        ("/api/v1/films/1", "POST", None),
+    ] {
+        let route = policy.route(path, method, host);
+        assert!(route.rule().is_none() && route.ask().is_open() && route.on_stale().is_none());
+    }
 }
 
 #[test]
@@ -165,7 +176,7 @@ fn everything_that_is_wrong_is_said_at_once() {
 #[test]
 fn a_covered_rule_is_warned_about() {
     let text = "default = \"deny\"\n[[rule]]\npath = \"/a/{*rest}\"\nauthenticated = true\n\n[[rule]]\npath = \"/a/b\"\nanonymous = true\n";
-    let policy = Policy::parse(text, "rules.toml").unwrap();
+    let policy = parse(text).unwrap();
     let warnings: Vec<String> = policy.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,
@@ -179,12 +190,21 @@ fn a_covered_rule_is_warned_about() {
 fn a_file_is_read_within_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.toml");
-    assert!(matches!(Policy::load(&path), Err(PolicyError::Read { .. })));
+    assert!(matches!(
+        Policy::load(&path, &claims()),
+        Err(PolicyError::Read { .. })
+    ));
     std::fs::write(&path, DOCUMENTED).unwrap();
-    assert_eq!(Policy::load(&path).unwrap().rules().len(), 3);
+    assert_eq!(Policy::load(&path, &claims()).unwrap().rules().len(), 3);
     let padding = "#".repeat(usize::try_from(RULES_BYTES_MAX).unwrap());
     std::fs::write(&path, format!("{DOCUMENTED}\n{padding}")).unwrap();
-    assert!(matches!(Policy::load(&path), Err(PolicyError::TooLarge { .. })));
+    assert!(matches!(
+        Policy::load(&path, &claims()),
+        Err(PolicyError::TooLarge { .. })
+    ));
     std::fs::write(&path, b"default = \"\xff\"").unwrap();
-    assert!(matches!(Policy::load(&path), Err(PolicyError::Read { .. })));
+    assert!(matches!(
+        Policy::load(&path, &claims()),
+        Err(PolicyError::Read { .. })
+    ));
 }

@@ -12,7 +12,7 @@ fn rule(path: &str, methods: &[&str], hosts: &[&str]) -> Rule {
         hosts: boxed(hosts),
         ask: Ask::Nothing,
         on_stale: None,
-        audience: None,
+        claims: None,
     }
 }
 

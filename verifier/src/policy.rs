@@ -2,6 +2,8 @@
 //! of replicas.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use shared::limits::RULES_BYTES_MAX;
@@ -10,11 +12,13 @@ use shared::token::ClaimsPolicy;
 pub mod decide;
 mod file;
 pub mod rule;
+pub mod store;
 mod table;
 pub mod template;
 
 pub use decide::{Caller, Permitted, decide};
 pub use rule::{Ask, OnStale, Rule};
+pub use store::{PolicyStore, RulesSource};
 pub use table::{Match, Table};
 
 /// The rules in force, whole.
@@ -85,22 +89,7 @@ impl Policy {
     ///
     /// A [`PolicyError`] that names the file and, where it can, line and column of each thing that is wrong.
     pub fn load(path: &Path, claims: &ClaimsPolicy) -> Result<Self, PolicyError> {
-        use std::io::Read as _;
-        let file = path.display().to_string();
-        let read = |source| PolicyError::Read {
-            file: file.clone(),
-            source,
-        };
-        let mut text = String::new();
-        let opened = std::fs::File::open(path).map_err(read)?;
-        opened
-            .take(RULES_BYTES_MAX + 1)
-            .read_to_string(&mut text)
-            .map_err(read)?;
-        if u64::try_from(text.len()).is_ok_and(|bytes| bytes > RULES_BYTES_MAX) {
-            return Err(PolicyError::TooLarge { file });
-        }
-        Self::parse(&text, &file, claims)
+        Self::parse(&read(path)?, &path.display().to_string(), claims)
     }
 
     /// Compiles the text of a rules file; `file` is its name in messages.
@@ -157,6 +146,19 @@ impl<'a> Route<'a> {
     /// Whether the rule asks for a host, and none is known.
     pub fn is_host_unknown(self) -> bool {
         self.found.is_some_and(|found| found.is_host_unknown)
+    }
+}
+
+/// The text of a rules file, within its bound.
+fn read(path: &Path) -> Result<String, PolicyError> {
+    let file = path.display().to_string();
+    let mut text = String::new();
+    let looked =
+        File::open(path).and_then(|opened| opened.take(RULES_BYTES_MAX + 1).read_to_string(&mut text));
+    match looked {
+        Ok(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes <= RULES_BYTES_MAX) => Ok(text),
+        Ok(_) => Err(PolicyError::TooLarge { file }),
+        Err(source) => Err(PolicyError::Read { file, source }),
     }
 }
 

@@ -1,3 +1,4 @@
 //! The edge token verifier: a reverse proxy asks it about each request, and it answers from memory.
 
+pub mod keys;
 pub mod policy;

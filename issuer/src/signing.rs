@@ -1,0 +1,11 @@
+//! The issuer's keys: what signs access tokens, what derives refresh tokens, and how both are kept.
+
+mod keyring;
+mod mint;
+mod refresh_token;
+mod seal;
+
+pub use keyring::{Keyring, KeyringError};
+pub use mint::{AccessGrant, mint};
+pub use refresh_token::{RefreshSecret, RefreshToken};
+pub use seal::{SealError, SealingKey};

@@ -1,0 +1,250 @@
+//! The database: all SQL is here, one text per statement for PostgreSQL and SQLite wherever both take it.
+//!
+//! Every function that writes takes the [`Work`] it belongs to, so that a use case decides what commits together.
+
+pub mod key;
+pub mod login_history;
+pub mod outbox;
+pub mod refresh;
+pub mod role;
+pub mod session;
+mod sql;
+pub mod truth;
+pub mod user;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use shared::time::Clock;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+pub use sql::{StoreError, Work};
+use sql::{Link, Row, Statement, args};
+
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// A request waits this long for a connection before it is told that the database is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// No statement of ours takes longer unless something is wrong.
+const STATEMENT_TIMEOUT_MS: u32 = 10_000;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is neither `postgres://…` nor `sqlite:…`. It is not shown: a password may be in it.
+    #[error("database.url is neither `postgres://…` nor `sqlite:…`")]
+    Address(#[source] Option<sqlx::Error>),
+    /// The folder of the SQLite file could not be made.
+    #[error("cannot make the folder {0}")]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Connect(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    Postgres(PgPool),
+    /// SQLite has one writer at a time; waiting for it in a queue of ours is fairer than its busy loop.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+}
+
+/// The database, with its pool of connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pools: Pools,
+    clock: Arc<dyn Clock>,
+}
+
+impl Store {
+    /// Opens the database at `url`: `postgres://…` or `sqlite:PATH`. A SQLite file that is not there is made.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the address is not understood or the database does not answer.
+    pub async fn open(
+        url: &SecretString,
+        max_connections: u32,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let url = url.expose_secret();
+        let pools = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url, max_connections).await?
+        } else if url.starts_with("sqlite:") {
+            open_sqlite(url, max_connections).await?
+        } else {
+            return Err(OpenError::Address(None));
+        };
+        Ok(Self { pools, clock })
+    }
+
+    /// Brings the schema up to date. Safe to run from several replicas at once: PostgreSQL locks, SQLite has one
+    /// process.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Migrate`] if a migration fails or the schema is newer than this program.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        match &self.pools {
+            Pools::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+            Pools::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
+        }
+        Ok(())
+    }
+
+    /// Work that only reads, on the primary.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if no connection is to be had.
+    pub async fn read(&self) -> Result<Work, StoreError> {
+        let link = match &self.pools {
+            Pools::Postgres(pool) => Link::Postgres(pool.acquire().await?),
+            Pools::Sqlite { readers, .. } => Link::Sqlite(readers.acquire().await?),
+        };
+        Ok(Work::new(link, Arc::clone(&self.clock)))
+    }
+
+    /// Work that writes, in a transaction. What is not committed is undone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if no connection is to be had.
+    pub async fn write(&self) -> Result<Work, StoreError> {
+        let link = match &self.pools {
+            Pools::Postgres(pool) => Link::PostgresTransaction(pool.begin().await?),
+            // Taken at the start, the write lock can not be lost to another writer half-way.
+            Pools::Sqlite { writer, .. } => {
+                Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+        };
+        Ok(Work::new(link, Arc::clone(&self.clock)))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        const PING: Statement = Statement::both("SELECT 1");
+        self.read().await?.fetch_optional(&PING, args![]).await.map(|_| ())
+    }
+
+    /// Closes every connection, for a clean end.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+
+    /// Connections open and idle, for metrics.
+    pub fn connections(&self) -> (u32, usize) {
+        match &self.pools {
+            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
+            Pools::Sqlite { writer, readers } => {
+                (writer.size() + readers.size(), writer.num_idle() + readers.num_idle())
+            }
+        }
+    }
+}
+
+async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenError> {
+    let options: PgConnectOptions = url.parse().map_err(|error| OpenError::Address(Some(error)))?;
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let timeouts = format!(
+                    "SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
+                     SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
+                );
+                sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts)).execute(connection).await.map(|_| ())
+            })
+        })
+        .connect_with(options.application_name("usher-issuer"))
+        .await
+        .map_err(OpenError::Connect)?;
+    Ok(Pools::Postgres(pool))
+}
+
+async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools, OpenError> {
+    let options: SqliteConnectOptions = url.parse().map_err(|error| OpenError::Address(Some(error)))?;
+    if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
+        std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+    }
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // In WAL mode `NORMAL` can lose the last commits with the power; we answered for them.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT);
+    let pool = |connections| {
+        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+    };
+    let writer = pool(1).connect_with(options.clone()).await.map_err(OpenError::Connect)?;
+    let readers = pool(max_connections).connect_with(options).await.map_err(OpenError::Connect)?;
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+/// A page of a list, newest first: its items, and the id to go on from if there may be more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, at most as many as asked for.
+    pub items: Vec<T>,
+    /// The last item's id, if another item follows it.
+    pub next: Option<uuid::Uuid>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest {
+    /// At most so many items.
+    pub limit: u32,
+    /// Only items older than this one.
+    pub before: Option<uuid::Uuid>,
+}
+
+impl PageRequest {
+    /// Where to begin: `before`, or past every id.
+    fn before_or_end(self) -> uuid::Uuid {
+        self.before.unwrap_or(uuid::Uuid::max())
+    }
+
+    /// One more than asked for, to learn whether there is a next page.
+    fn limit_and_one(self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    fn page<T>(
+        self,
+        rows: Vec<Row>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+        id: impl Fn(&T) -> uuid::Uuid,
+    ) -> Result<Page<T>, StoreError> {
+        let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(id) } else { None };
+        Ok(Page { items, next })
+    }
+}
+
+#[cfg(test)]
+mod tests;

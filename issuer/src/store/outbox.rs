@@ -1,0 +1,124 @@
+//! The outbox: revocations committed with what caused them, and how long each must be remembered.
+
+use shared::limits;
+use shared::revocation::{Fact, Revocation};
+use shared::time::UnixMillis;
+
+use super::sql::{Statement, args, defect};
+use super::{Row, StoreError, Work};
+
+/// Entries read at once.
+const BATCH: i64 = 1000;
+
+/// Writes a fact into the outbox. It is kept until no token can be alive that it would refuse.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn record(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
+    const INSERT: Statement = Statement::both(
+        "INSERT INTO outbox (kind, ref, name, version, expires_at) VALUES ($1, $2, $3, $4, $5)",
+    );
+    let expires = match fact {
+        Fact::Key { .. } => None,
+        _ => Some(expiry(work).await?),
+    };
+    let kind = fact.kind();
+    let arguments = match fact {
+        Fact::Session { session } => args![kind, session.0, None::<&str>, None::<i64>, expires],
+        Fact::Subject { subject, min_ver } => args![kind, subject.0, None::<&str>, *min_ver, expires],
+        Fact::Token { token } => args![kind, token.0, None::<&str>, None::<i64>, expires],
+        Fact::Role { name, min_rver } => args![kind, None::<uuid::Uuid>, &**name, *min_rver, expires],
+        Fact::Key { kid } => args![kind, None::<uuid::Uuid>, &**kid, None::<i64>, expires],
+    };
+    work.execute(&INSERT, arguments).await.map(|_| ())
+}
+
+/// The database's time + the greatest access lifetime in use + the greatest leeway of a verifier + a margin.
+async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
+    const GREATEST: Statement = Statement::each(
+        "SELECT MAX(lifetime_s) AS lifetime_s FROM access_lifetimes \
+         WHERE last_used_at + make_interval(secs => lifetime_s) > $1",
+        "SELECT MAX(lifetime_s) AS lifetime_s FROM access_lifetimes \
+         WHERE last_used_at + lifetime_s * 1000 > $1",
+    );
+    let now = work.now().await?;
+    let row = work.fetch_one(&GREATEST, args![now]).await?;
+    let lifetime_s = row.number_or_null("lifetime_s")?.unwrap_or(0);
+    Ok(UnixMillis(now.0 + lifetime_s * 1000).plus(limits::LEEWAY_MAX).plus(limits::REVOCATION_MARGIN))
+}
+
+/// Records that access tokens are signed with this lifetime from now on. To be said before the first is signed, and
+/// again while they are.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn record_lifetime(work: &mut Work, lifetime_s: i64) -> Result<(), StoreError> {
+    const UPSERT: Statement = Statement::both(
+        "INSERT INTO access_lifetimes (lifetime_s, last_used_at) VALUES ($1, $2) \
+         ON CONFLICT (lifetime_s) DO UPDATE SET last_used_at = excluded.last_used_at",
+    );
+    let now = work.now().await?;
+    work.execute(&UPSERT, args![lifetime_s, now]).await.map(|_| ())
+}
+
+/// An entry of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its number, in the order of writing.
+    pub id: i64,
+    /// What it says.
+    pub revocation: Revocation,
+}
+
+/// The live entries after number `after`, in order, a batch of them.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn live_after(work: &mut Work, after: i64) -> Result<Vec<OutboxEntry>, StoreError> {
+    const AFTER: Statement = Statement::both(
+        "SELECT id, kind, ref, name, version, expires_at FROM outbox \
+         WHERE id > $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id LIMIT $3",
+    );
+    let now = work.now().await?;
+    work.fetch_all(&AFTER, args![after, now, BATCH]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<OutboxEntry, StoreError> {
+    let reference = || row.id::<uuid::Uuid>("ref");
+    let name = || row.text("name").map(Into::into);
+    let fact = match row.text("kind")?.as_str() {
+        "session" => Fact::Session { session: reference()?.into() },
+        "subject" => Fact::Subject { subject: reference()?.into(), min_ver: row.number("version")? },
+        "token" => Fact::Token { token: reference()?.into() },
+        "role" => Fact::Role { name: name()?, min_rver: row.number("version")? },
+        "key" => Fact::Key { kid: name()? },
+        other => return Err(defect(format!("unknown kind of revocation {other:?}"))),
+    };
+    let revocation = Revocation { fact, expires: row.time_or_null("expires_at")? };
+    Ok(OutboxEntry { id: row.number("id")?, revocation })
+}
+
+/// Forgets entries that can refuse nothing any more. How many.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn delete_expired(work: &mut Work) -> Result<u64, StoreError> {
+    const DELETE: Statement = Statement::both("DELETE FROM outbox WHERE expires_at <= $1");
+    let now = work.now().await?;
+    work.execute(&DELETE, args![now]).await
+}
+
+/// Whether a role's name was renamed or deleted away since `rver`.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn role_moved_on(work: &mut Work, name: &str, rver: i64) -> Result<bool, StoreError> {
+    const MOVED: Statement =
+        Statement::both("SELECT id FROM outbox WHERE kind = 'role' AND name = $1 AND version > $2 LIMIT 1");
+    Ok(work.fetch_optional(&MOVED, args![name, rver]).await?.is_some())
+}

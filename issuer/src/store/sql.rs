@@ -1,0 +1,327 @@
+//! One way to speak to both databases: statements, their arguments, rows, and the unit of work.
+
+use std::sync::Arc;
+
+use shared::time::{Clock, UnixMillis};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Postgres, Row as _, Sqlite, Transaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, is too busy, or gave up to break a deadlock: worth another try later.
+    #[error("the database is away")]
+    Unavailable(#[source] sqlx::Error),
+    /// A unique value exists already.
+    #[error("the value exists already")]
+    Duplicate(#[source] sqlx::Error),
+    /// A row that was referred to is gone.
+    #[error("a row that was referred to is gone")]
+    Gone(#[source] sqlx::Error),
+    /// Anything else: a defect of ours, or of the data.
+    #[error("the database refused a statement, or holds what it should not")]
+    Defect(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Duplicate(error),
+            sqlx::Error::Database(database) if database.is_foreign_key_violation() => Self::Gone(error),
+            sqlx::Error::Database(database)
+                if database.code().is_some_and(|code| is_passing(&code)) =>
+            {
+                Self::Unavailable(error)
+            }
+            _ => Self::Defect(error),
+        }
+    }
+}
+
+/// PostgreSQL: connection, transaction rollback, resources, operator intervention, lock not available (classes 08,
+/// 40, 53, 57 and 55P03), read-only after a failover (25006). SQLite: BUSY and LOCKED with their extended codes,
+/// FULL, IOERR.
+fn is_passing(code: &str) -> bool {
+    let class_is_passing = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+    if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006")) {
+        return true;
+    }
+    code.parse::<u32>().is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 10 | 13))
+}
+
+/// A statement's text for each database. `$1` works in both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement {
+    pub(super) postgres: &'static str,
+    pub(super) sqlite: &'static str,
+}
+
+impl Statement {
+    /// One text that both take.
+    pub(super) const fn both(text: &'static str) -> Self {
+        Self { postgres: text, sqlite: text }
+    }
+
+    /// A text for each, where they differ.
+    pub(super) const fn each(postgres: &'static str, sqlite: &'static str) -> Self {
+        Self { postgres, sqlite }
+    }
+}
+
+/// An argument of a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Argument {
+    Id(Option<Uuid>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+    Flag(bool),
+    Number(Option<i64>),
+    Time(Option<UnixMillis>),
+}
+
+macro_rules! arguments_from {
+    ($($type:ty => |$value:ident| $argument:expr),+ $(,)?) => {$(
+        impl From<$type> for Argument {
+            fn from($value: $type) -> Self {
+                $argument
+            }
+        }
+    )+};
+}
+
+arguments_from! {
+    Uuid => |id| Self::Id(Some(id)),
+    Option<Uuid> => |id| Self::Id(id),
+    shared::id::SubjectId => |id| Self::Id(Some(id.0)),
+    Option<shared::id::SubjectId> => |id| Self::Id(id.map(|id| id.0)),
+    shared::id::SessionId => |id| Self::Id(Some(id.0)),
+    Option<shared::id::SessionId> => |id| Self::Id(id.map(|id| id.0)),
+    shared::id::RoleId => |id| Self::Id(Some(id.0)),
+    shared::id::LoginId => |id| Self::Id(Some(id.0)),
+    &str => |text| Self::Text(Some(text.to_owned())),
+    Option<&str> => |text| Self::Text(text.map(str::to_owned)),
+    &[u8] => |bytes| Self::Bytes(bytes.to_vec()),
+    bool => |flag| Self::Flag(flag),
+    i64 => |number| Self::Number(Some(number)),
+    Option<i64> => |number| Self::Number(number),
+    UnixMillis => |at| Self::Time(Some(at)),
+    Option<UnixMillis> => |at| Self::Time(at),
+}
+
+/// The arguments of a statement, in the order of `$1`, `$2` …
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Argument::from($value)),*] };
+}
+pub(super) use args;
+
+type PostgresQuery = sqlx::query::Query<'static, Postgres, <Postgres as sqlx::Database>::Arguments>;
+type SqliteQuery = sqlx::query::Query<'static, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
+
+fn postgres_query(statement: &Statement, arguments: Vec<Argument>) -> PostgresQuery {
+    arguments.into_iter().fold(sqlx::query(statement.postgres), |query, argument| match argument {
+        Argument::Id(id) => query.bind(id),
+        Argument::Text(text) => query.bind(text),
+        Argument::Bytes(bytes) => query.bind(bytes),
+        Argument::Flag(flag) => query.bind(flag),
+        Argument::Number(number) => query.bind(number),
+        Argument::Time(at) => query.bind(at.map(to_timestamp)),
+    })
+}
+
+fn sqlite_query(statement: &Statement, arguments: Vec<Argument>) -> SqliteQuery {
+    arguments.into_iter().fold(sqlx::query(statement.sqlite), |query, argument| match argument {
+        Argument::Id(id) => query.bind(id),
+        Argument::Text(text) => query.bind(text),
+        Argument::Bytes(bytes) => query.bind(bytes),
+        Argument::Flag(flag) => query.bind(flag),
+        Argument::Number(number) => query.bind(number),
+        Argument::Time(at) => query.bind(at.map(|at| at.0)),
+    })
+}
+
+fn to_timestamp(at: UnixMillis) -> OffsetDateTime {
+    let nanoseconds = i128::from(at.0) * 1_000_000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+fn from_timestamp(at: OffsetDateTime) -> UnixMillis {
+    UnixMillis(i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX))
+}
+
+/// A row of either database. A column is asked for by name.
+pub(super) enum Row {
+    Postgres(PgRow),
+    Sqlite(SqliteRow),
+}
+
+macro_rules! column {
+    ($row:expr, $name:expr) => {
+        match $row {
+            Row::Postgres(row) => row.try_get($name),
+            Row::Sqlite(row) => row.try_get($name),
+        }
+        .map_err(StoreError::from)
+    };
+}
+
+impl Row {
+    pub(super) fn id<T: From<Uuid>>(&self, name: &str) -> Result<T, StoreError> {
+        let id: Uuid = column!(self, name)?;
+        Ok(id.into())
+    }
+
+    pub(super) fn id_or_null<T: From<Uuid>>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let id: Option<Uuid> = column!(self, name)?;
+        Ok(id.map(Into::into))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<String, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn text_or_null(&self, name: &str) -> Result<Option<String>, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<bool, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Result<i64, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn number_or_null(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        column!(self, name)
+    }
+
+    pub(super) fn time(&self, name: &str) -> Result<UnixMillis, StoreError> {
+        self.time_or_null(name)?.ok_or_else(|| defect(format!("{name} is null")))
+    }
+
+    pub(super) fn time_or_null(&self, name: &str) -> Result<Option<UnixMillis>, StoreError> {
+        match self {
+            Self::Postgres(row) => Ok(row.try_get::<Option<OffsetDateTime>, _>(name)?.map(from_timestamp)),
+            Self::Sqlite(row) => Ok(row.try_get::<Option<i64>, _>(name)?.map(UnixMillis)),
+        }
+    }
+}
+
+/// The database holds something that no code of ours wrote.
+pub(super) fn defect(message: String) -> StoreError {
+    StoreError::Defect(sqlx::Error::Decode(message.into()))
+}
+
+/// What a unit of work speaks through.
+pub(super) enum Link {
+    Postgres(PoolConnection<Postgres>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+}
+
+/// A unit of work: a transaction, or a connection to read through.
+pub struct Work {
+    link: Link,
+    clock: Arc<dyn Clock>,
+    now: Option<UnixMillis>,
+}
+
+impl Work {
+    pub(super) fn new(link: Link, clock: Arc<dyn Clock>) -> Self {
+        Self { link, clock, now: None }
+    }
+
+    /// The database's time, read once for a unit of work, when it is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database does not answer.
+    pub async fn now(&mut self) -> Result<UnixMillis, StoreError> {
+        const NOW: Statement = Statement::both("SELECT clock_timestamp() AS now");
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = match self.link {
+            Link::Postgres(_) | Link::PostgresTransaction(_) => self.fetch_one(&NOW, args![]).await?.time("now")?,
+            // SQLite runs in this process, so its time is ours.
+            Link::Sqlite(_) | Link::SqliteTransaction(_) => self.clock.now(),
+        };
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    /// Makes what was written last. Nothing to do for work that only read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database does not answer: whether it took it is unknown then.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.link {
+            Link::PostgresTransaction(transaction) => Ok(transaction.commit().await?),
+            Link::SqliteTransaction(transaction) => Ok(transaction.commit().await?),
+            Link::Postgres(_) | Link::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Runs a statement and gives the number of rows it changed.
+    pub(super) async fn execute(
+        &mut self,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<u64, StoreError> {
+        Ok(match &mut self.link {
+            Link::Postgres(link) => postgres_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
+            Link::PostgresTransaction(link) => postgres_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
+            Link::Sqlite(link) => sqlite_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
+            Link::SqliteTransaction(link) => sqlite_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
+        })
+    }
+
+    /// Runs a statement and gives every row.
+    pub(super) async fn fetch_all(
+        &mut self,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
+        let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
+        Ok(match &mut self.link {
+            Link::Postgres(link) => postgres(postgres_query(statement, arguments).fetch_all(&mut **link).await?),
+            Link::PostgresTransaction(link) => postgres(postgres_query(statement, arguments).fetch_all(&mut **link).await?),
+            Link::Sqlite(link) => sqlite(sqlite_query(statement, arguments).fetch_all(&mut **link).await?),
+            Link::SqliteTransaction(link) => sqlite(sqlite_query(statement, arguments).fetch_all(&mut **link).await?),
+        })
+    }
+
+    /// Runs a statement that gives at most one row.
+    pub(super) async fn fetch_optional(
+        &mut self,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch_all(statement, arguments).await?.into_iter().next())
+    }
+
+    /// Runs a statement that always gives one row.
+    pub(super) async fn fetch_one(
+        &mut self,
+        statement: &Statement,
+        arguments: Vec<Argument>,
+    ) -> Result<Row, StoreError> {
+        self.fetch_optional(statement, arguments).await?.ok_or_else(|| defect("a row is missing".to_owned()))
+    }
+}

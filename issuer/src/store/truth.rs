@@ -1,0 +1,104 @@
+//! What a token says, read at one instant.
+
+use shared::id::{SessionId, SubjectId};
+use shared::role::RoleSet;
+
+use super::sql::{Statement, args};
+use super::user::names;
+use super::{StoreError, Work};
+
+/// What a token signed now would say of its subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// Whose session it is.
+    pub subject: SubjectId,
+    /// Names of the subject's roles.
+    pub roles: RoleSet,
+    /// The subject's authorization version.
+    pub ver: i64,
+    /// The roles' version.
+    pub rver: i64,
+    /// Whether everything is allowed.
+    pub superuser: bool,
+}
+
+/// Reads the truth about a live session of an active user, in one statement, so that it is of one instant, and locks
+/// the session until the unit of work ends. `None` if the session has ended or the account is disabled.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Truth>, StoreError> {
+    const TRUTH: Statement = Statement::each(
+        "SELECT u.id, u.superuser, u.ver, v.rver, \
+         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
+         JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
+         FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
+         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 \
+         AND u.active FOR NO KEY UPDATE OF s",
+        "SELECT u.id, u.superuser, u.ver, v.rver, \
+         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
+         JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
+         FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
+         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 \
+         AND u.active",
+    );
+    let now = work.now().await?;
+    let Some(row) = work.fetch_optional(&TRUTH, args![session, now]).await? else { return Ok(None) };
+    Ok(Some(Truth {
+        subject: row.id("id")?,
+        roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
+        ver: row.number("ver")?,
+        rver: row.number("rver")?,
+        superuser: row.flag("superuser")?,
+    }))
+}
+
+/// Who a caller is now, as the database says, whatever its token does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether the account may be used.
+    pub active: bool,
+    /// Whether everything is allowed.
+    pub superuser: bool,
+    /// Authorization version.
+    pub ver: i64,
+    /// The roles' version.
+    pub rver: i64,
+    /// Names of the roles.
+    pub roles: RoleSet,
+    /// Whether the session has not ended.
+    pub session_lives: bool,
+}
+
+/// Reads how a subject and a session of it stand now. `None` if the subject is gone.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn of_caller(
+    work: &mut Work,
+    subject: SubjectId,
+    session: SessionId,
+) -> Result<Option<Standing>, StoreError> {
+    const STANDING: Statement = Statement::both(
+        "SELECT u.active, u.superuser, u.ver, v.rver, \
+         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
+         JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles, \
+         (SELECT COUNT(*) FROM sessions s WHERE s.id = $2 AND s.user_id = u.id AND s.ended_at IS NULL \
+         AND s.expires_at > $3) AS sessions \
+         FROM users u CROSS JOIN role_version v WHERE u.id = $1",
+    );
+    let now = work.now().await?;
+    let Some(row) = work.fetch_optional(&STANDING, args![subject, session, now]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Standing {
+        active: row.flag("active")?,
+        superuser: row.flag("superuser")?,
+        ver: row.number("ver")?,
+        rver: row.number("rver")?,
+        roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
+        session_lives: row.number("sessions")? > 0,
+    }))
+}

@@ -1,6 +1,7 @@
 //! What issuer and verifier must agree on: tokens, keys, revocations and their feed, canonical paths, HTTP and
 //! TLS plumbing. Nothing here knows a database or a private key.
 
+pub mod admin;
 pub mod config;
 pub mod credentials;
 pub mod crypto;
@@ -16,6 +17,7 @@ pub mod reason;
 pub mod revocation;
 pub mod role;
 pub mod secret;
+pub mod serve;
 pub mod time;
 pub mod token;
 

@@ -46,11 +46,23 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A TLS handshake must be done within this time.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A peer that takes nothing of an answer for this long is cut off.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is under way when a program stops may take this long to finish.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// Connections that wait to be accepted. Past it the kernel lets the client try again.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
 /// Connections open at once on one listener.
 pub const CONNECTIONS_MAX: usize = 65_536;
 
 /// Streams that one HTTP/2 connection may have open at once.
 pub const H2_STREAMS_MAX: u32 = 256;
+
+/// A certificate chain, a private key or a set of authorities, in bytes: some 2000 a certificate.
+pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Items on one page of a list; [`PAGE_ITEMS_DEFAULT`] if the caller names none.
 pub const PAGE_ITEMS_MAX: u32 = 100;

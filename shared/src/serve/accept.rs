@@ -1,0 +1,199 @@
+//! Accepting connections.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::activity::Activity;
+use super::connection::{self, Signals};
+use super::metrics::End;
+use super::transport::{Transport, Watched};
+use super::{BoxError, Listener, Peer, ServeMetrics, ServeOptions, Tls};
+
+/// What every connection of a server has in common.
+pub(super) struct Acceptor<M> {
+    make_service: M,
+    pub(super) options: ServeOptions,
+    builder: auto::Builder<TokioExecutor>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl<M, S, B> Acceptor<M>
+where
+    M: Fn(Peer) -> S + Send + Sync + 'static,
+    S: tower::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+{
+    pub(super) fn new(
+        make_service: M,
+        options: ServeOptions,
+        connections: TaskTracker,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        let builder = connection::builder(&options);
+        Self {
+            make_service,
+            options,
+            builder,
+            connections,
+            stop,
+            cut,
+        }
+    }
+
+    /// Accepts connections until the server stops. Each holds one of `permits`.
+    pub(super) async fn run(self: Arc<Self>, listener: Listener, permits: Arc<Semaphore>) {
+        let mut backoff = Backoff::default();
+        loop {
+            let accepted = async {
+                let permit = Arc::clone(&permits).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                accepted = accepted => accepted,
+            };
+            // Nobody closes the semaphore.
+            let Ok(permit) = permit else { return };
+            match accepted {
+                Ok((transport, peer)) => {
+                    backoff = Backoff::default();
+                    let tls = listener.tls().cloned();
+                    self.connections
+                        .spawn(Arc::clone(&self).connection(transport, peer, tls, permit));
+                }
+                Err(error) => {
+                    self.options.metrics.accept_errors.inc();
+                    let Some(wait) = backoff.after(&error) else {
+                        continue;
+                    };
+                    tracing::warn!(%error, address = %listener.address(), ?wait, "cannot accept connections");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        transport: Transport,
+        peer: Peer,
+        tls: Option<Arc<Tls>>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let open = Open::count(&self.options.metrics);
+        let end = self.serve(transport, peer, tls).await;
+        self.options.metrics.ended(end);
+        drop((open, permit));
+    }
+
+    async fn serve(&self, transport: Transport, peer: Peer, tls: Option<Arc<Tls>>) -> End {
+        let (transport, h2) = match (transport, tls) {
+            (Transport::Tcp(stream), Some(tls)) => {
+                let handshake =
+                    tokio::time::timeout(self.options.tls_handshake_timeout, tls.acceptor().accept(stream));
+                let stream = tokio::select! {
+                    () = self.stop.cancelled() => return End::Closed,
+                    stream = handshake => stream,
+                };
+                let Ok(Ok(stream)) = stream else {
+                    return End::Handshake;
+                };
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(super::tls::ALPN_H2);
+                (Transport::Tls(Box::new(stream)), h2)
+            }
+            (transport, _) => (transport, false),
+        };
+        let activity = Arc::new(Activity::new(h2));
+        let watched = Watched::new(transport, Arc::clone(&activity));
+        let service = (self.make_service)(peer);
+        let signals = Signals {
+            stop: &self.stop,
+            cut: &self.cut,
+        };
+        connection::serve(watched, activity, service, &self.builder, &self.options, signals).await
+    }
+}
+
+/// One connection more, for as long as this lives.
+struct Open(ServeMetrics);
+
+impl Open {
+    fn count(metrics: &ServeMetrics) -> Self {
+        metrics.open.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.dec();
+    }
+}
+
+/// How long to wait after connections could not be accepted: doubling while it goes on, so that running out of file
+/// descriptors does not end in a busy loop.
+#[derive(Debug)]
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LAST: Duration = Duration::from_secs(1);
+
+    /// The time to wait. `None` if the error was that of one connection alone.
+    fn after(&mut self, error: &io::Error) -> Option<Duration> {
+        let of_one_connection = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        );
+        if of_one_connection {
+            return None;
+        }
+        let wait = self.next;
+        self.next = (wait * 2).min(Self::LAST);
+        Some(wait)
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { next: Self::FIRST }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_while_descriptors_are_short() {
+        let mut backoff = Backoff::default();
+        let out_of_descriptors = io::Error::from_raw_os_error(24);
+        let waits: Vec<u128> = (0..7)
+            .filter_map(|_| backoff.after(&out_of_descriptors))
+            .map(|wait| wait.as_millis())
+            .collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(backoff.after(&io::ErrorKind::ConnectionAborted.into()), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! One connection, from its first byte to its last.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Verdict};
+use super::metrics::End;
+use super::service::Counted;
+use super::transport::Watched;
+use super::{BoxError, ServeOptions};
+
+/// How long a connection has to say goodbye when it is closed for idling.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long connections have to notice that they are cut.
+pub(super) const CUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// An HTTP/2 peer is asked whether it is still there after this time without a frame, and has this time to answer.
+const H2_KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// What makes HTTP connections out of transports, for the bounds of `options`.
+pub(super) fn builder(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // hyper's own header timeout runs while a connection idles, too; `Activity` tells the two apart.
+    builder
+        .http1()
+        .header_read_timeout(None)
+        .max_buf_size(options.header_bytes_max);
+    if options.headers_max < crate::limits::HEADERS_MAX {
+        // hyper's own bound is `HEADERS_MAX`, and free of charge; another one costs an allocation a request.
+        builder.http1().max_headers(options.headers_max);
+    }
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(options.h2_streams_max)
+        .max_header_list_size(u32::try_from(options.header_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(H2_KEEPALIVE)
+        .keep_alive_timeout(H2_KEEPALIVE);
+    builder
+}
+
+/// Whom a connection listens to.
+pub(super) struct Signals<'a> {
+    pub(super) stop: &'a CancellationToken,
+    pub(super) cut: &'a CancellationToken,
+}
+
+/// Serves a connection until it ends, its time is up or the server stops.
+pub(super) async fn serve<S, B>(
+    transport: Watched,
+    activity: Arc<Activity>,
+    service: S,
+    builder: &auto::Builder<TokioExecutor>,
+    options: &ServeOptions,
+    signals: Signals<'_>,
+) -> End
+where
+    S: tower::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let service = Counted::new(service, Arc::clone(&activity), options);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
+    let began = Instant::now();
+    let first_wake = match activity.judge(options, began) {
+        Verdict::WaitUntil(at) => at,
+        Verdict::HeaderTimeout | Verdict::Idle | Verdict::Stalled => began,
+    };
+    let mut wake = pin!(tokio::time::sleep_until(first_wake));
+    let mut stopping = false;
+    let mut idle = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return match result {
+                _ if idle => End::Idle,
+                Ok(()) => End::Closed,
+                Err(error) => {
+                    tracing::debug!(error = &*error as &dyn std::error::Error, "a connection failed");
+                    if stopping { End::Closed } else { End::Failed }
+                }
+            },
+            () = signals.cut.cancelled() => return End::Cut,
+            () = signals.stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = wake.as_mut() => {
+                let now = Instant::now();
+                match activity.judge(options, now) {
+                    Verdict::WaitUntil(at) => wake.as_mut().reset(at),
+                    Verdict::HeaderTimeout => return End::HeaderTimeout,
+                    Verdict::Stalled => return End::Stalled,
+                    Verdict::Idle if idle => return End::Idle,
+                    Verdict::Idle => {
+                        idle = true;
+                        connection.as_mut().graceful_shutdown();
+                        wake.as_mut().reset(now + FAREWELL);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const SOON: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn a_header_that_does_not_come_is_not_waited_for() {
+    let server = Server::on_tcp(ServeOptions {
+        header_read_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let mut silent = server.connect().await;
+    assert_eq!(rest(&mut silent).await, b"");
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx: ").await.unwrap();
+    assert_eq!(rest(&mut slow).await, b"");
+
+    let mut second_request = server.connect().await;
+    ask(&mut second_request, "/").await.unwrap();
+    second_request.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(rest(&mut second_request).await, b"");
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::HeaderTimeout), 3);
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let server = Server::on_tcp(ServeOptions {
+        idle_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let mut connection = server.connect().await;
+    ask(&mut connection, "/").await.unwrap();
+    assert_eq!(rest(&mut connection).await, b"");
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::Idle), 1);
+}
+
+#[tokio::test]
+async fn large_header_blocks_are_answered_with_431() {
+    let server = Server::on_tcp(ServeOptions::default()).await;
+    let many = "x: y\r\n".repeat(101);
+    let one_long = format!("x: {}\r\n", "y".repeat(33 * 1024));
+    let never_ending = "y".repeat(200 * 1024);
+    let long_path = "/".repeat(33 * 1024);
+    for head in [
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{one_long}\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\nx: {never_ending}"),
+        format!("GET {long_path} HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ] {
+        let mut connection = server.connect().await;
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let answer = response(&mut connection).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+    // What is just within the bound is served.
+    let mut connection = server.connect().await;
+    let head = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "y".repeat(31 * 1024)
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    assert!(
+        response(&mut connection)
+            .await
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_is_read_arrives() {
+    let server = Server::on_tcp(ServeOptions::default()).await;
+    let mut connection = server.connect().await;
+    let body = "b".repeat(200_000);
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    assert!(
+        response(&mut connection)
+            .await
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+}
+
+/// A body without end, which says when it is dropped.
+struct Endless(mpsc::Sender<()>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 16 * 1024])))))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_cut_off() {
+    let (dropped, mut when_dropped) = mpsc::channel(1);
+    let service = tower::service_fn(move |_: Request<Incoming>| {
+        let body = Endless(dropped.clone()).boxed();
+        async move { Ok::<_, Infallible>(Response::new(body)) }
+    });
+    let listener = tcp_listener().await;
+    let address = listener.address().to_string();
+    let options = ServeOptions {
+        write_stall_timeout: SOON,
+        ..ServeOptions::default()
+    };
+    let metrics = options.metrics.clone();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(vec![listener], service, options, stop.clone()));
+
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    patiently(when_dropped.recv()).await.unwrap();
+    stop.cancel();
+    patiently(serving).await.unwrap();
+    assert_eq!(metrics.count(End::Stalled), 1);
+}
+
+#[tokio::test]
+async fn connections_past_the_cap_wait_their_turn() {
+    let server = Server::on_tcp(ServeOptions {
+        connections_max: 1,
+        ..ServeOptions::default()
+    })
+    .await;
+    let mut first = server.connect().await;
+    ask(&mut first, "/first").await.unwrap();
+    let mut second = server.connect().await;
+    second
+        .write_all(b"GET /second HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        ask(&mut first, "/first").await.unwrap();
+        assert_eq!(server.metrics.open.get(), 1);
+        let mut nothing = [0; 1];
+        let early = second.try_read(&mut nothing);
+        assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+    drop(first);
+    assert!(response(&mut second).await.unwrap().contains("/second"));
+}

@@ -2,6 +2,7 @@
 //! TLS plumbing. Nothing here knows a database or a private key.
 
 pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod crypto;
@@ -18,6 +19,7 @@ pub mod revocation;
 pub mod role;
 pub mod secret;
 pub mod serve;
+pub mod telemetry;
 pub mod time;
 pub mod token;
 

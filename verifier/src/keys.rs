@@ -136,6 +136,16 @@ impl KeyReplica {
         self.generations.subscribe()
     }
 
+    /// Returns when there are keys.
+    pub async fn loaded(&self) {
+        // The sender is our own, so it is never gone.
+        let _ = self
+            .generations
+            .subscribe()
+            .wait_for(|generation| *generation > 0)
+            .await;
+    }
+
     /// Fetches so far, by result as [`FetchResult::ALL`] has them.
     pub fn fetches(&self) -> [(FetchResult, u64); FetchResult::ALL.len()] {
         std::array::from_fn(|at| {

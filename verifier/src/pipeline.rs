@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::credentials::{Credentials, CredentialsError};
+use shared::limits::LEEWAY_MAX;
 use shared::reason::Reason;
 use shared::revocation::Refusal;
 use shared::time::{BootTime, Clock};
@@ -107,6 +108,15 @@ impl Pipeline {
             permitted,
             token: checked.ok(),
         })
+    }
+
+    /// Drops from the cache what could not be believed any more: what a withdrawn key proved, and what has expired.
+    pub fn sweep_cache(&self) {
+        let keys = self.keys.current();
+        let now = self.clock.now().minus(LEEWAY_MAX).to_seconds();
+        self.cache.retain(|cached| {
+            keys.holds(cached.signed.kid(), cached.key_since) && cached.signed.claims().expires_at > now
+        });
     }
 
     /// What the token's signature proves: from the cache while its key is in force, or from the key itself.

@@ -11,6 +11,7 @@ use arc_swap::ArcSwapOption;
 use shared::feed::{FeedEvent, Heartbeat, RevocationFeed};
 use shared::revocation::RevocationSet;
 use shared::time::{BootTime, Clock, UnixMillis};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How often facts that can refuse nothing any more are dropped.
@@ -70,6 +71,8 @@ pub struct RevocationReplica {
     /// The newest heartbeat that counted, with the boot time at which it was read.
     heard: ArcSwapOption<(Heartbeat, BootTime)>,
     heartbeats_ignored: AtomicU64,
+    /// Whether there was a heartbeat that counted, or none is to be waited for.
+    is_loaded: watch::Sender<bool>,
 }
 
 /// What a decision needs to know, as of one moment.
@@ -92,6 +95,7 @@ impl RevocationReplica {
             bounds,
             heard: ArcSwapOption::empty(),
             heartbeats_ignored: AtomicU64::new(0),
+            is_loaded: watch::Sender::new(false),
         }
     }
 
@@ -99,6 +103,7 @@ impl RevocationReplica {
     pub fn off(bounds: StalenessBounds) -> Self {
         Self {
             is_off: true,
+            is_loaded: watch::Sender::new(true),
             ..Self::new(bounds)
         }
     }
@@ -137,6 +142,17 @@ impl RevocationReplica {
 
     fn is_ahead(&self, time: UnixMillis, now: UnixMillis) -> bool {
         time > now.plus(self.bounds.leeway)
+    }
+
+    /// Whether a heartbeat has counted yet: whether it was ever more than loading.
+    pub fn is_loaded(&self) -> bool {
+        *self.is_loaded.borrow()
+    }
+
+    /// Returns when a heartbeat has counted, at once if that is so already.
+    pub async fn loaded(&self) {
+        // The sender is our own, so it is never gone.
+        let _ = self.is_loaded.subscribe().wait_for(|is_loaded| *is_loaded).await;
     }
 
     /// The facts, for the metrics.
@@ -179,7 +195,11 @@ impl RevocationReplica {
                 self.heartbeats_ignored.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(time = %heartbeat.time, "a heartbeat from the future does not count; do the clocks agree?");
             }
-            FeedEvent::Heartbeat(heartbeat) => self.heard.store(Some(Arc::new((*heartbeat, clock.boot())))),
+            FeedEvent::Heartbeat(heartbeat) => {
+                self.heard.store(Some(Arc::new((*heartbeat, clock.boot()))));
+                self.is_loaded
+                    .send_if_modified(|is_loaded| !std::mem::replace(is_loaded, true));
+            }
         }
     }
 

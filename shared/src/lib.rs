@@ -19,6 +19,7 @@ pub mod revocation;
 pub mod role;
 pub mod secret;
 pub mod serve;
+pub mod strict_json;
 pub mod telemetry;
 pub mod time;
 pub mod token;

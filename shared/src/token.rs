@@ -6,14 +6,16 @@
 mod claims;
 mod error;
 mod header;
-mod strict_json;
 
 pub use claims::{Claims, ClaimsPolicy, ValidToken};
 pub use error::TokenError;
 
+use serde_json::{Map, Value};
+
 use crate::crypto::rsa::VerifyingKey;
 use crate::encoding::base64url_decode;
 use crate::limits;
+use crate::strict_json;
 
 /// A token's three parts, taken apart and not yet believed in anything.
 #[derive(Debug)]
@@ -103,6 +105,15 @@ impl SignedToken {
     /// Bytes of memory it takes, about: for the cache's bound.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.kid.len() + self.claims.heap_bytes()
+    }
+}
+
+/// Decodes a part of the compact form and reads the JSON object in it.
+fn read_object(base64: &[u8]) -> Result<Map<String, Value>, TokenError> {
+    let json = base64url_decode(base64).ok_or(TokenError::Malformed)?;
+    match strict_json::parse(&json) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) | Err(_) => Err(TokenError::Malformed),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One way to speak to both databases: statements, their arguments, rows, and the unit of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::time::{Clock, UnixMillis};
 use sqlx::pool::PoolConnection;
@@ -238,11 +239,12 @@ pub struct Work {
     link: Link,
     clock: Arc<dyn Clock>,
     now: Option<UnixMillis>,
+    skew: Duration,
 }
 
 impl Work {
     pub(super) fn new(link: Link, clock: Arc<dyn Clock>) -> Self {
-        Self { link, clock, now: None }
+        Self { link, clock, now: None, skew: Duration::ZERO }
     }
 
     /// The database's time, read once for a unit of work, when it is first asked for.
@@ -260,8 +262,15 @@ impl Work {
             // SQLite runs in this process, so its time is ours.
             Link::Sqlite(_) | Link::SqliteTransaction(_) => self.clock.now(),
         };
+        let ours = self.clock.now();
+        self.skew = ours.since(now).max(now.since(ours));
         self.now = Some(now);
         Ok(now)
+    }
+
+    /// How far this machine's clock was off the database's when [`Work::now`] was read; zero before that.
+    pub fn clock_skew(&self) -> Duration {
+        self.skew
     }
 
     /// Makes what was written last. Nothing to do for work that only read.

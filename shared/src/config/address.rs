@@ -107,6 +107,11 @@ impl TrustedPeers {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
+    /// The networks.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
     /// Whether peers at Unix sockets are among them.
     pub const fn trusts_unix(&self) -> bool {
         self.unix

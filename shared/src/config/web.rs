@@ -16,6 +16,12 @@ pub struct HttpUrl(Url);
 const HTTP_URL: &str = "a URL such as `https://issuer.example.org`, without user, query and fragment";
 
 impl HttpUrl {
+    /// `http://127.0.0.1:PORT`, for defaults.
+    #[expect(clippy::expect_used, reason = "this text is a URL whatever the port")]
+    pub fn loopback(port: u16) -> Self {
+        format!("http://127.0.0.1:{port}").parse().expect("a URL")
+    }
+
     /// The URL as text, without a slash at its end.
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')

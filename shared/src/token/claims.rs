@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::strict_json;
 use super::{SignedToken, TokenError};
 use crate::id::{SessionId, SubjectId, TokenId};
 use crate::limits;
@@ -127,7 +126,7 @@ impl SignedToken {
 
 /// Reads the payload of a token whose signature holds.
 pub(super) fn read(base64: &[u8]) -> Result<Claims, TokenError> {
-    let object = strict_json::object(base64)?;
+    let object = super::read_object(base64)?;
     claims(&object).ok_or(TokenError::BadClaims)
 }
 

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::TokenError;
-use super::strict_json;
 use crate::limits;
 
 /// Reads the header and gives the key id.
@@ -11,7 +10,7 @@ use crate::limits;
 /// Names that we do not know are passed over (RFC 7515 section 4), so no `jwk`, `jku`, `x5c` or `x5u` is ever
 /// looked at; `crit` is refused, since we know no extension (section 4.1.11).
 pub(super) fn read(base64: &[u8]) -> Result<Box<str>, TokenError> {
-    let header = strict_json::object(base64)?;
+    let header = super::read_object(base64)?;
     if header.contains_key("crit") {
         return Err(TokenError::Unsupported);
     }

@@ -1,0 +1,118 @@
+//! The issuer's commands, which `usher` has as well.
+
+mod serve;
+mod superuser;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, CommandFactory, Subcommand};
+use clap_complete::Shell;
+use shared::cli::{Exit, describe};
+use shared::config::{Sources, load};
+use shared::time::SystemClock;
+
+pub use serve::serve;
+
+use crate::app::open_store;
+use crate::settings::Settings;
+
+/// What an operator does with the issuer's data.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Make a superuser, to whom everything is allowed
+    #[command(subcommand)]
+    Superuser(SuperuserCommand),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// `superuser …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum SuperuserCommand {
+    /// Create a superuser, or make an existing user one. The password is asked for, never taken as an argument
+    Create(CreateSuperuser),
+}
+
+/// `superuser create …`
+#[derive(Clone, Debug, Args)]
+pub struct CreateSuperuser {
+    /// The login
+    #[arg(long)]
+    pub login: String,
+    /// Read the password from standard input, one line, instead of asking for it
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// Where the issuer's settings come from.
+pub fn sources(config: Option<PathBuf>) -> Sources {
+    let sources = Sources::new().environment("ISSUER", None);
+    match config {
+        Some(path) => sources.file(path),
+        None => sources,
+    }
+}
+
+/// Reads settings, or says what is wrong with them.
+///
+/// # Errors
+///
+/// [`Exit::Misused`], after the fault was printed.
+pub fn read_settings(sources: &Sources) -> Result<Settings, Exit> {
+    load(sources).map_err(|error| {
+        complain(&error);
+        Exit::Misused
+    })
+}
+
+/// Carries a command out. What went wrong is printed.
+pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
+    let outcome = match command {
+        AdminCommand::Superuser(SuperuserCommand::Create(arguments)) => {
+            superuser::create(&arguments, settings).await
+        }
+        AdminCommand::Migrate => migrate(settings).await,
+        AdminCommand::Openapi => {
+            print(&crate::http::openapi_document());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            complain(error.as_ref());
+            Exit::Failed
+        }
+    }
+}
+
+/// Prints a completion script for a shell.
+pub fn completions<C: CommandFactory>(shell: Shell) {
+    let mut command = C::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+}
+
+async fn migrate(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let store = open_store(settings, Arc::new(SystemClock), true).await?;
+    store.close().await;
+    print("The schema is up to date.");
+    Ok(())
+}
+
+/// Says what is wrong, with its causes, on standard error.
+pub fn complain(error: &(dyn std::error::Error + 'static)) {
+    use std::io::Write;
+    // Where standard error is closed, nobody is left to tell.
+    let _ = writeln!(std::io::stderr(), "error: {}", describe(error));
+}
+
+/// Prints a result on standard output.
+pub fn print(text: &str) {
+    use std::io::Write;
+    // A closed pipe, as of `| head`, is the reader's choice.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

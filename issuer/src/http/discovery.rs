@@ -1,0 +1,87 @@
+//! What clients and services look up: keys and metadata.
+
+use axum::Json as JsonBody;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use ring::digest;
+use serde::Serialize;
+use shared::encoding::base64url;
+use utoipa::ToSchema;
+
+use super::Api;
+
+/// How long a key set or metadata may be kept. A key is published far longer than this before it signs.
+const CACHEABLE: &str = "public, max-age=300";
+
+/// RFC 8414 section 2: what there is of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServerMetadata)]
+pub(super) struct Metadata {
+    /// The `iss` of our tokens.
+    issuer: String,
+    /// Where the keys are.
+    jwks_uri: String,
+    /// None: there is no authorization endpoint.
+    response_types_supported: Vec<String>,
+    /// Where people read about the API.
+    service_documentation: String,
+}
+
+/// The keys that may verify a live token (RFC 7517), the next one included before it signs.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "discovery",
+    responses((status = 200, content_type = "application/jwk-set+json"), (status = 304))
+)]
+pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let jwks = api.service.keyring.load().jwks().clone();
+    let digest = digest::digest(&digest::SHA256, &jwks);
+    let tag = format!("\"{}\"", base64url(digest.as_ref()));
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|tags| tags.split(',')).map(str::trim);
+    let mut response = if known.clone().any(|candidate| {
+        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
+    }) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let media_type = HeaderValue::from_static("application/jwk-set+json");
+        ([(CONTENT_TYPE, media_type)], jwks).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    response
+}
+
+/// Metadata of the authorization server (RFC 8414).
+#[utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server", tag = "discovery",
+    responses((status = 200, body = Metadata))
+)]
+pub(super) async fn metadata(State(api): State<Api>) -> Response {
+    answer(&api)
+}
+
+/// The same document, for clients that only look here.
+#[utoipa::path(
+    get, path = "/.well-known/openid-configuration", tag = "discovery",
+    responses((status = 200, body = Metadata))
+)]
+pub(super) async fn openid_configuration(State(api): State<Api>) -> Response {
+    answer(&api)
+}
+
+fn answer(api: &Api) -> Response {
+    let issuer = api.service.policy.claims.issuer.to_string();
+    let below = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+    let metadata = Metadata {
+        jwks_uri: below("/.well-known/jwks.json"),
+        service_documentation: below("/docs/"),
+        response_types_supported: Vec::new(),
+        issuer,
+    };
+    ([(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE))], JsonBody(metadata)).into_response()
+}

@@ -1,0 +1,10 @@
+//! Passwords: what may be one, and their hashing beside the runtime.
+
+mod common;
+mod hash;
+mod policy;
+mod pool;
+
+pub use hash::{HashFailure, HashParams, Verdict};
+pub use policy::{PASSWORD_CHARACTERS_MAX, Password, PasswordPolicy, PasswordRefused};
+pub use pool::{HashingPool, PoolCounts, PoolError, StartError};

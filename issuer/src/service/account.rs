@@ -1,0 +1,214 @@
+//! Users: seen, changed, disabled, deleted, and made superusers.
+
+use secrecy::{ExposeSecret, SecretString};
+use shared::id::SubjectId;
+
+use super::register::login_taken;
+use super::{Caller, Service, ServiceError};
+use crate::login::LoginName;
+use crate::password::{Password, Verdict};
+use crate::store::user::{self, User};
+use crate::store::{Page, PageRequest, session};
+
+/// What somebody wants changed about a user.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// A new login.
+    pub login: Option<String>,
+    /// A new password.
+    pub password: Option<SecretString>,
+    /// The password as it is: proof of who asks.
+    pub current_password: Option<SecretString>,
+}
+
+impl Service {
+    /// A user: oneself, or anybody for `admin` and superusers.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`].
+    pub async fn user(&self, caller: &Caller, id: SubjectId) -> Result<User, ServiceError> {
+        Caller::require(caller.subject == id || caller.is_admin())?;
+        user::by_id(&mut self.store.read().await?, id).await?.ok_or(ServiceError::NotFound)
+    }
+
+    /// A page of the users whose login begins with a text, for `admin` and superusers.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`].
+    pub async fn users(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        page: PageRequest,
+    ) -> Result<Page<User>, ServiceError> {
+        Caller::require(caller.is_admin())?;
+        match LoginName::fold_prefix(prefix) {
+            Some(prefix) => Ok(user::list(&mut self.store.read().await?, &prefix, page).await?),
+            None => Ok(Page { items: Vec::new(), next: None }),
+        }
+    }
+
+    /// Changes login or password: of oneself, or of anybody for superusers. A new password ends every other session.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`], [`ServiceError::LoginTaken`],
+    /// [`ServiceError::WrongPassword`], [`ServiceError::Invalid`].
+    pub async fn change_user(
+        &self,
+        caller: &Caller,
+        id: SubjectId,
+        change: &Change,
+    ) -> Result<User, ServiceError> {
+        let own = caller.subject == id;
+        Caller::require(own || caller.superuser)?;
+        let current = user::by_id(&mut self.store.read().await?, id).await?.ok_or(ServiceError::NotFound)?;
+        let (login, password) = self.check_change(change, &current)?;
+        let verified_hash = self.check_current_password(own, id, change).await?;
+        let new_hash = match &password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let mut work = self.store.write().await?;
+        self.lock_actors(&mut work, caller, id, false).await?.found()?;
+        if let Some(verified) = &verified_hash {
+            // Another change of the password came between: what was proved is no longer so.
+            let stored = user::password_by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
+            if stored.hash.expose_secret() != verified.expose_secret() {
+                return Err(ServiceError::WrongPassword);
+            }
+        }
+        if let Some(login) = login {
+            user::set_login(&mut work, id, login.as_str()).await.map_err(login_taken)?;
+        }
+        if let Some(hash) = &new_hash {
+            user::set_password_hash(&mut work, id, hash).await?;
+            user::outdate_tokens(&mut work, id).await?;
+            session::end_all_but(&mut work, id, own.then_some(caller.session)).await?;
+        }
+        let changed = user::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
+        work.commit().await?;
+        self.publisher.in_force().await?;
+        Ok(changed)
+    }
+
+    fn check_change(
+        &self,
+        change: &Change,
+        current: &User,
+    ) -> Result<(Option<LoginName>, Option<Password>), ServiceError> {
+        let new_login = change.login.as_deref().map(LoginName::parse).transpose();
+        let new_login =
+            new_login.map_err(|refused| ServiceError::field("login", refused.code(), refused.message()))?;
+        let login = new_login.clone().or_else(|| LoginName::parse(&current.login).ok());
+        let password = change
+            .password
+            .as_ref()
+            .map(|password| Password::parse(password, &self.policy.password, login.as_ref()))
+            .transpose()
+            .map_err(|refused| ServiceError::field("password", refused.code(), refused.message()))?;
+        Ok((new_login, password))
+    }
+
+    /// Checks the current password where it is given or asked for. The hash that it was checked against.
+    async fn check_current_password(
+        &self,
+        own: bool,
+        id: SubjectId,
+        change: &Change,
+    ) -> Result<Option<SecretString>, ServiceError> {
+        let Some(given) = &change.current_password else {
+            if own && self.policy.require_current_password {
+                let message = "the current password is needed to change the account";
+                return Err(ServiceError::field("current_password", "missing", message));
+            }
+            return Ok(None);
+        };
+        let stored = user::password_by_id(&mut self.store.read().await?, id)
+            .await?
+            .ok_or(ServiceError::NotFound)?
+            .hash;
+        match self.passwords.verify(&Password::presented(given), Some(&stored)).await? {
+            Verdict::Right { .. } => Ok(Some(stored)),
+            Verdict::Wrong => Err(ServiceError::WrongPassword),
+        }
+    }
+
+    /// Disables an account and ends its sessions at once, or enables it.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`] (a superuser's, for those who are none), [`ServiceError::NotFound`],
+    /// [`ServiceError::LastSuperuser`].
+    pub async fn set_active(
+        &self,
+        caller: &Caller,
+        id: SubjectId,
+        active: bool,
+    ) -> Result<(), ServiceError> {
+        Caller::require(caller.is_admin())?;
+        let mut work = self.store.write().await?;
+        let actors = self.lock_actors(&mut work, caller, id, !active).await?;
+        let target = actors.found()?;
+        Caller::require(caller.superuser || !target.superuser)?;
+        if target.active == active {
+            return Ok(());
+        }
+        if !active {
+            actors.keep_a_superuser()?;
+        }
+        user::set_active(&mut work, id, active).await?;
+        if !active {
+            user::outdate_tokens(&mut work, id).await?;
+            session::end_all_but(&mut work, id, None).await?;
+        }
+        work.commit().await?;
+        Ok(self.publisher.in_force().await?)
+    }
+
+    /// Deletes a user with everything personal: oneself, or anybody for superusers.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`], [`ServiceError::LastSuperuser`].
+    pub async fn delete_user(&self, caller: &Caller, id: SubjectId) -> Result<(), ServiceError> {
+        Caller::require(caller.subject == id || caller.superuser)?;
+        let mut work = self.store.write().await?;
+        let actors = self.lock_actors(&mut work, caller, id, true).await?;
+        actors.found()?;
+        actors.keep_a_superuser()?;
+        user::outdate_tokens(&mut work, id).await?;
+        user::delete(&mut work, id).await?;
+        work.commit().await?;
+        Ok(self.publisher.in_force().await?)
+    }
+
+    /// Makes somebody a superuser, or no longer one.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`], [`ServiceError::LastSuperuser`].
+    pub async fn set_superuser(
+        &self,
+        caller: &Caller,
+        id: SubjectId,
+        superuser: bool,
+    ) -> Result<(), ServiceError> {
+        Caller::require(caller.superuser)?;
+        let mut work = self.store.write().await?;
+        let actors = self.lock_actors(&mut work, caller, id, true).await?;
+        let target = actors.found()?;
+        if target.superuser == superuser {
+            return Ok(());
+        }
+        if !superuser {
+            actors.keep_a_superuser()?;
+        }
+        user::set_superuser(&mut work, id, superuser).await?;
+        user::outdate_tokens(&mut work, id).await?;
+        work.commit().await?;
+        Ok(self.publisher.in_force().await?)
+    }
+}

@@ -1,0 +1,77 @@
+//! Refresh: the token rotates at each use, and a repeat is told from a theft by time alone.
+
+use secrecy::SecretString;
+use shared::id::SessionId;
+
+use super::{Service, ServiceError, TokenPair};
+use crate::signing::RefreshToken;
+use crate::store::refresh::{self, Presented};
+use crate::store::{Work, session};
+
+/// The most successors that a token inside its grace is walked along. Nobody refreshes so often within it.
+const WALK_MAX: i64 = 1024;
+
+impl Service {
+    /// Exchanges a refresh token for a new pair.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::InvalidRefreshToken`], [`ServiceError::RefreshTokenReused`] (its session is ended then), or
+    /// that something of ours is away.
+    pub async fn refresh(&self, presented: &SecretString) -> Result<TokenPair, ServiceError> {
+        let token = RefreshToken::parse(presented).ok_or(ServiceError::InvalidRefreshToken)?;
+        let digest = token.digest();
+        // Read before anything is locked, so that made-up tokens cost a look-up and no more.
+        let session = refresh::session_of(&mut self.store.read().await?, &digest)
+            .await?
+            .ok_or(ServiceError::InvalidRefreshToken)?;
+        let started_at = self.clock.now();
+        let mut work = self.store.write().await?;
+        // Locks the session: of several exchanges at once, each sees what the one before it left.
+        let truth = self.read_truth(&mut work, session).await?.ok_or(ServiceError::InvalidRefreshToken)?;
+        let found =
+            refresh::presented(&mut work, &digest).await?.ok_or(ServiceError::InvalidRefreshToken)?;
+        let Some(newest) = self.newest(&mut work, &token, &found).await? else {
+            return Err(self.end_reused(work, session).await?);
+        };
+        let now = work.now().await?;
+        let refresh_expires_at = self.idle_expiry(now, found.session_expires_at);
+        if found.counter == found.leaf {
+            refresh::rotate(&mut work, &found, &newest.digest(), refresh_expires_at).await?;
+        }
+        work.commit().await?;
+        self.token_pair(&truth, session, started_at, &newest, refresh_expires_at)
+    }
+
+    /// The token to give for the one presented: its successor, or, where that has been used within the grace, the
+    /// newest. `None` if the token has been away too long.
+    async fn newest(
+        &self,
+        work: &mut Work,
+        token: &RefreshToken,
+        found: &Presented,
+    ) -> Result<Option<RefreshToken>, ServiceError> {
+        let successor = self.refresh_secret.successor(token, found.counter);
+        // Never exchanged, or exchanged for a successor that nobody has used: the answer may have been lost.
+        if found.leaf <= found.counter + 1 {
+            return Ok(Some(successor));
+        }
+        let now = work.now().await?;
+        let within_grace =
+            found.successor_used_at.is_some_and(|used_at| now.since(used_at) <= self.policy.refresh_grace);
+        if !within_grace || found.leaf - found.counter > WALK_MAX {
+            return Ok(None);
+        }
+        let walk = found.counter + 1..found.leaf;
+        Ok(Some(walk.fold(successor, |token, counter| self.refresh_secret.successor(&token, counter))))
+    }
+
+    /// Ends the session of a token that came back. The error to answer with.
+    async fn end_reused(&self, mut work: Work, session: SessionId) -> Result<ServiceError, ServiceError> {
+        session::end(&mut work, session).await?;
+        work.commit().await?;
+        self.publisher.in_force().await?;
+        tracing::warn!(%session, "a refresh token was used again: its session is ended");
+        Ok(ServiceError::RefreshTokenReused)
+    }
+}

@@ -1,0 +1,133 @@
+//! What every sign-in ends in: a session, a refresh token, and an access token that tells the truth about one instant.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use shared::id::{SessionId, SubjectId, TokenId};
+use shared::limits;
+use shared::time::UnixMillis;
+
+use super::{Origin, Service, ServiceError};
+use crate::signing::{AccessGrant, RefreshToken, mint};
+use crate::store::login_history::{self, Outcome};
+use crate::store::session::{self, Expiry};
+use crate::store::truth::{self, Truth};
+use crate::store::{Work, refresh};
+
+/// A login and a password, as presented.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The login, as typed.
+    pub login: String,
+    /// The password, as typed.
+    pub password: SecretString,
+}
+
+/// What a sign-in or a refresh gives.
+#[derive(Debug)]
+pub struct TokenPair {
+    /// The access token.
+    pub access_token: SecretString,
+    /// How long it lives.
+    pub expires_in: Duration,
+    /// The refresh token.
+    pub refresh_token: SecretString,
+    /// How long it lives.
+    pub refresh_expires_in: Duration,
+    /// Whose they are.
+    pub user_id: SubjectId,
+}
+
+/// A client id for people: the site's own client.
+const WEB_CLIENT: &str = "web";
+
+impl Service {
+    /// Begins a session and writes it into the history. The caller holds the user's row locked, and commits.
+    pub(super) async fn begin_session(
+        &self,
+        work: &mut Work,
+        user: SubjectId,
+        origin: &Origin,
+    ) -> Result<(SessionId, RefreshToken), ServiceError> {
+        let now = work.now().await?;
+        let id = SessionId::new(now);
+        let absolute = now.plus(self.policy.session_ttl);
+        let expiry = Expiry { absolute, idle: self.idle_expiry(now, absolute) };
+        session::insert(work, id, user, expiry, origin).await?;
+        let token = RefreshToken::random();
+        refresh::insert(work, &token.digest(), id, 0).await?;
+        login_history::insert(work, Some(user), Outcome::Success, Some(id), origin).await?;
+        Ok((id, token))
+    }
+
+    /// When a session that is refreshed now ends if it is not refreshed again.
+    pub(super) fn idle_expiry(&self, now: UnixMillis, absolute: UnixMillis) -> UnixMillis {
+        now.plus(self.policy.refresh_ttl).min(absolute)
+    }
+
+    /// Reads the truth about a session, behind its lock, in the transaction that writes it. `None` if it has ended.
+    pub(super) async fn read_truth(
+        &self,
+        work: &mut Work,
+        session: SessionId,
+    ) -> Result<Option<Truth>, ServiceError> {
+        let truth = truth::of_session(work, session).await?;
+        // Facts and tokens are compared by the database's time; a clock that is off would sign beyond their reach.
+        let skew = work.clock_skew();
+        if skew > limits::CLOCK_SKEW_MAX {
+            tracing::error!(skew_ms = skew.as_millis(), "this machine's clock is off the database's: not signing");
+            return Err(ServiceError::Unavailable("the clock is off the database's".into()));
+        }
+        Ok(truth)
+    }
+
+    /// Signs what was read. `started_at` is from before the transaction that read it.
+    pub(super) fn token_pair(
+        &self,
+        truth: &Truth,
+        session: SessionId,
+        started_at: UnixMillis,
+        refresh_token: &RefreshToken,
+        refresh_expires_at: UnixMillis,
+    ) -> Result<TokenPair, ServiceError> {
+        let issued_at = started_at.to_seconds();
+        let lifetime_s = i64::try_from(self.policy.access_ttl.as_secs()).unwrap_or(i64::MAX);
+        let grant = AccessGrant {
+            issuer: &self.policy.claims.issuer,
+            audience: &self.policy.claims.audience,
+            subject: truth.subject,
+            session,
+            token_id: TokenId::new(started_at),
+            client_id: WEB_CLIENT,
+            roles: truth.roles.iter().collect(),
+            ver: truth.ver,
+            rver: truth.rver,
+            superuser: truth.superuser,
+            issued_at,
+            expires_at: issued_at.plus_s(lifetime_s),
+        };
+        let access_token = mint(&self.keyring.load(), &grant)?;
+        Ok(TokenPair {
+            access_token: access_token.into(),
+            expires_in: self.policy.access_ttl,
+            refresh_token: refresh_token.to_text(),
+            refresh_expires_in: refresh_expires_at.since(self.clock.now()),
+            user_id: truth.subject,
+        })
+    }
+
+    /// Ends a sign-in: reads the truth about the session just begun, commits, and signs.
+    pub(super) async fn finish_sign_in(
+        &self,
+        mut work: Work,
+        session: SessionId,
+        refresh_token: &RefreshToken,
+        started_at: UnixMillis,
+    ) -> Result<TokenPair, ServiceError> {
+        let truth = self.read_truth(&mut work, session).await?.ok_or(ServiceError::AccountDisabled)?;
+        let now = work.now().await?;
+        work.commit().await?;
+        let refresh_expires_at = self.idle_expiry(now, now.plus(self.policy.session_ttl));
+        self.token_pair(&truth, session, started_at, refresh_token, refresh_expires_at)
+    }
+}

@@ -78,3 +78,12 @@ pub const REVOCATION_MARGIN: Duration = Duration::from_mins(5);
 
 /// How far an issuer's clock may be off its database's before it stops signing.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
+
+/// A rules file, in bytes: some 100 a rule.
+pub const RULES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Rules in one file.
+pub const RULES_MAX: usize = 10_000;
+
+/// Segments of a rule's path: a lookup goes as deep.
+pub const TEMPLATE_SEGMENTS_MAX: usize = 64;

@@ -1,0 +1,12 @@
+//! The verifier as its callers meet it: over real sockets, with real keys, files and feeds, the time in the test's hand.
+
+mod access;
+mod browsers;
+mod freshness;
+mod key_fetching;
+mod original_request;
+mod program;
+mod reload;
+mod revoking;
+mod robustness;
+mod support;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{Api, CookieSettings, HttpMetrics, Site, router};
-use crate::password::{HashParams, HashingPool, PasswordPolicy};
+use crate::password::{self, HashParams, HashingPool, PasswordPolicy};
 use crate::publish::{InProcessRelay, Publisher};
 use crate::rate_limit::{LimitSettings, Limits, Rate};
 use crate::service::{Policy, Service, ServiceError};
@@ -55,6 +55,9 @@ pub enum StartError {
     /// TLS files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Password hashing.
+    #[error("passwords cannot be hashed")]
+    Passwords(#[from] password::StartError),
     /// The first words with the database.
     #[error("the database refused the first work")]
     Service(#[from] ServiceError),
@@ -151,7 +154,7 @@ impl Issuer {
             store,
             keyring: ArcSwap::from_pointee(keyring),
             refresh_secret,
-            passwords: hashing_pool(settings),
+            passwords: hashing_pool(settings)?,
             limits: Limits::new(limit_settings(settings), Arc::clone(&clock)),
             publisher,
             clock,
@@ -195,7 +198,11 @@ impl Issuer {
         };
         let mut listeners = Vec::new();
         for address in settings.listen.iter() {
-            listeners.push(Listener::bind(address, UNIX_SOCKET_MODE).await?.with_tls(tls.clone()));
+            listeners.push(
+                Listener::bind(address, UNIX_SOCKET_MODE)
+                    .await?
+                    .with_tls(tls.clone()),
+            );
         }
         Ok(listeners)
     }
@@ -212,20 +219,32 @@ impl Issuer {
     }
 
     /// What must hold for the issuer to be ready.
-    pub fn checks(&self) -> impl Fn() -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> + Send + Sync + use<> {
+    pub fn checks(
+        &self,
+    ) -> impl Fn() -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> + Send + Sync + use<> {
         let service = Arc::clone(&self.service);
         move || {
             let service = Arc::clone(&service);
             Box::pin(async move {
                 let database = service.store.ping().await.map_err(|error| error.to_string());
-                let relay = service.publisher.in_force().await.map_err(|error| error.to_string());
+                let relay = service
+                    .publisher
+                    .in_force()
+                    .await
+                    .map_err(|error| error.to_string());
                 vec![Check::new("database", database), Check::new("relay", relay)]
             })
         }
     }
 
     /// Serves until `stop`, then finishes what is under way within `grace`, and only then stops what that needs.
-    pub async fn run(self, listeners: Vec<Listener>, metrics: Metrics, grace: Duration, stop: CancellationToken) {
+    pub async fn run(
+        self,
+        listeners: Vec<Listener>,
+        metrics: Metrics,
+        grace: Duration,
+        stop: CancellationToken,
+    ) {
         let api = Api {
             service: Arc::clone(&self.service),
             site: self.site,
@@ -267,11 +286,31 @@ impl Collector for Gauges {
         let (open, idle) = self.0.store.connections();
         let hashing = self.0.passwords.counts();
         for (name, help, value) in [
-            ("issuer_database_connections_open", "Connections to the database", u64::from(open)),
-            ("issuer_database_connections_idle", "Connections to the database that are free", idle as u64),
-            ("issuer_password_hashes_queued", "Password hashes that wait", hashing.queued),
-            ("issuer_password_hashes_running", "Password hashes under way", hashing.running),
-            ("issuer_password_hashes_done", "Password hashes computed since the start", hashing.done),
+            (
+                "issuer_database_connections_open",
+                "Connections to the database",
+                u64::from(open),
+            ),
+            (
+                "issuer_database_connections_idle",
+                "Connections to the database that are free",
+                idle as u64,
+            ),
+            (
+                "issuer_password_hashes_queued",
+                "Password hashes that wait",
+                hashing.queued as u64,
+            ),
+            (
+                "issuer_password_hashes_running",
+                "Password hashes under way",
+                hashing.running as u64,
+            ),
+            (
+                "issuer_password_hashes_done",
+                "Password hashes computed since the start",
+                hashing.done,
+            ),
         ] {
             let gauge = ConstGauge::new(value);
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
@@ -298,26 +337,38 @@ fn policy(settings: &Settings) -> Policy {
             min_length: settings.password.min_length,
         },
         // Checked with the other settings.
-        reserved_roles: settings.roles.reserved.iter().filter_map(|name| name.parse().ok()).collect(),
+        reserved_roles: settings
+            .roles
+            .reserved
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect(),
         history_retention: settings.history.retention.at().map(HumanDuration::get),
     }
 }
 
-fn hashing_pool(settings: &Settings) -> HashingPool {
-    let password = settings.password;
+fn hashing_pool(settings: &Settings) -> Result<HashingPool, password::StartError> {
+    let hashing = settings.password;
     let params = HashParams {
-        memory_kib: password.memory_kib,
-        iterations: password.iterations,
-        parallelism: password.parallelism,
+        memory_kib: hashing.memory_kib,
+        iterations: hashing.iterations,
+        parallelism: hashing.parallelism,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    HashingPool::new(params, password.max_concurrent.unwrap_or_else(cores), password.queue)
+    HashingPool::new(
+        params,
+        hashing.max_concurrent.unwrap_or_else(cores),
+        hashing.queue,
+    )
 }
 
 fn limit_settings(settings: &Settings) -> LimitSettings {
     let rate = |rate| match rate {
         config::Rate::Off => None,
-        config::Rate::Limited { count, per } => Some(Rate { count: count.get(), per }),
+        config::Rate::Limited { count, per } => Some(Rate {
+            count: count.get(),
+            per,
+        }),
     };
     LimitSettings {
         login_per_ip: rate(settings.limits.login_per_ip),

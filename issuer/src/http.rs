@@ -76,10 +76,12 @@ impl Site {
             return None;
         }
         let url = self.public_url.join(address).ok()?;
-        let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+        let plain =
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
         let ours = url.origin() == self.public_url.origin();
-        let allowed =
-            url.host_str().is_some_and(|host| self.allowed_return_hosts.iter().any(|allowed| allowed == host));
+        let allowed = url
+            .host_str()
+            .is_some_and(|host| self.allowed_return_hosts.iter().any(|allowed| allowed == host));
         (plain && (ours || allowed)).then(|| url.into())
     }
 

@@ -1,7 +1,7 @@
 //! Login names: PRECIS `UsernameCaseMapped` (RFC 8265 section 3.3) on current Unicode.
 //!
 //! `precis-core` 0.2 classifies characters by Unicode 6.3 (2013), the version of the IANA registry, and calls
-//! everything younger unassigned. [`CurrentIdentifiers`] asks it first and derives what it does not know by the same
+//! everything younger unassigned. `CurrentIdentifiers` asks it first and derives what it does not know by the same
 //! algorithm (RFC 8264 section 8) from the general categories of Unicode 18. The mappings are on Unicode 17 (width
 //! and directionality in `precis-profiles`, case in the standard library) and 18 (NFC).
 

@@ -36,13 +36,17 @@ impl Publisher {
     ///
     /// [`NotInForce`] if that takes too long.
     pub async fn in_force(&self) -> Result<(), NotInForce> {
-        let Self::InProcess(relay) = self else { return Ok(()) };
+        let Self::InProcess(relay) = self else {
+            return Ok(());
+        };
         let (done, answered) = oneshot::channel();
         let asked = async {
             relay.send(done).await.map_err(|_| NotInForce)?;
             answered.await.map_err(|_| NotInForce)
         };
-        tokio::time::timeout(IN_FORCE_TIMEOUT, asked).await.map_err(|_| NotInForce)?
+        tokio::time::timeout(IN_FORCE_TIMEOUT, asked)
+            .await
+            .map_err(|_| NotInForce)?
     }
 }
 
@@ -71,7 +75,13 @@ impl InProcessRelay {
     /// A relay that writes a heartbeat at least this often, and the way to it.
     pub fn new(store: Store, feed: ChannelPublisher, heartbeat: Duration) -> (Self, Publisher) {
         let (sender, requests) = mpsc::channel(WAITING_MAX);
-        let relay = Self { store, feed, requests, heartbeat, published: 0 };
+        let relay = Self {
+            store,
+            feed,
+            requests,
+            heartbeat,
+            published: 0,
+        };
         (relay, Publisher::InProcess(sender))
     }
 
@@ -92,14 +102,17 @@ impl InProcessRelay {
             }
             match self.round().await {
                 // Whoever waits no longer has gone away; that is its right.
-                Ok(()) => waiting.drain(..).for_each(|done| drop(done.send(()))),
+                Ok(()) => waiting.drain(..).for_each(|done| _ = done.send(())),
                 Err(RelayError::Feed(ended)) => {
                     tracing::error!(error = %ended, "the relay stops");
                     return;
                 }
                 // Who waits goes on waiting: the next tick tries again.
                 Err(RelayError::Store(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the outbox cannot be read");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the outbox cannot be read"
+                    );
                 }
             }
         }

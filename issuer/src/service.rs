@@ -18,8 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use shared::id::{SessionId, SubjectId};
-use shared::role::{RoleName, RoleSet};
+use shared::role::RoleName;
 use shared::time::Clock;
 use shared::token::ClaimsPolicy;
 
@@ -28,6 +27,7 @@ pub use authenticate::Caller;
 pub use error::ServiceError;
 pub use role::{RoleDraft, UserRoles};
 pub use sign_in::{Credentials, TokenPair};
+pub use superuser::Superuser;
 
 use crate::password::{HashingPool, PasswordPolicy};
 use crate::publish::Publisher;
@@ -92,13 +92,11 @@ impl Caller {
     }
 
     fn require(allowed: bool) -> Result<(), ServiceError> {
-        if allowed { Ok(()) } else { Err(ServiceError::Forbidden) }
-    }
-
-    /// Somebody, for a test or a program that acts for the operator.
-    #[cfg(test)]
-    pub(crate) fn for_tests(subject: SubjectId, session: SessionId, ver: i64, superuser: bool) -> Self {
-        Self { subject, session, ver, superuser, roles: RoleSet::default() }
+        if allowed {
+            Ok(())
+        } else {
+            Err(ServiceError::Forbidden)
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use shared::config::{
-    HttpUrl, HumanDuration, Invalid, Limit, ListenAddress, OneOrMany, Rate, Secret, Settings as Checked, TrustedPeers,
+    HttpUrl, HumanDuration, Invalid, Limit, ListenAddress, OneOrMany, Rate, Secret, Settings as Checked,
+    TrustedPeers,
 };
 use shared::crypto::rsa::KeyBits;
 use shared::role::RoleName;
@@ -100,7 +101,10 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: Secret::from(shared::secret::SecretString::from("sqlite:data/usher.db")), max_connections: 16 }
+        Self {
+            url: Secret::from(shared::secret::SecretString::from("sqlite:data/usher.db")),
+            max_connections: 16,
+        }
     }
 }
 
@@ -134,7 +138,10 @@ pub struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { encryption_key_file: None, bits: 2048 }
+        Self {
+            encryption_key_file: None,
+            bits: 2048,
+        }
     }
 }
 
@@ -297,7 +304,9 @@ pub struct Relay {
 
 impl Default for Relay {
     fn default() -> Self {
-        Self { heartbeat: HumanDuration::from_secs(1) }
+        Self {
+            heartbeat: HumanDuration::from_secs(1),
+        }
     }
 }
 
@@ -311,7 +320,9 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self { retention: Limit::At(HumanDuration::from_secs(365 * 24 * 60 * 60)) }
+        Self {
+            retention: Limit::At(HumanDuration::from_secs(365 * 24 * 60 * 60)),
+        }
     }
 }
 
@@ -323,9 +334,14 @@ impl Settings {
 
     fn check_database(&self) -> Result<(), Invalid> {
         let url = self.database.url.expose();
-        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        let known = ["sqlite:", "postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme));
         if !known {
-            return Err(Invalid::new("database.url", "expected `postgres://…` or `sqlite:PATH`"));
+            return Err(Invalid::new(
+                "database.url",
+                "expected `postgres://…` or `sqlite:PATH`",
+            ));
         }
         if self.database.max_connections == 0 {
             return Err(Invalid::new("database.max_connections", "expected 1 or more"));
@@ -338,15 +354,26 @@ impl Settings {
     }
 
     fn check_lifetimes(&self) -> Result<(), Invalid> {
-        let Tokens { access_ttl, refresh_ttl, session_ttl, .. } = self.tokens;
+        let Tokens {
+            access_ttl,
+            refresh_ttl,
+            session_ttl,
+            ..
+        } = self.tokens;
         if !(Duration::from_secs(1)..=Duration::from_hours(24)).contains(&access_ttl.get()) {
             return Err(Invalid::new("tokens.access_ttl", "expected 1s to 1d"));
         }
         if refresh_ttl <= access_ttl {
-            return Err(Invalid::new("tokens.refresh_ttl", "expected more than tokens.access_ttl"));
+            return Err(Invalid::new(
+                "tokens.refresh_ttl",
+                "expected more than tokens.access_ttl",
+            ));
         }
         if session_ttl < refresh_ttl {
-            return Err(Invalid::new("tokens.session_ttl", "expected tokens.refresh_ttl or more"));
+            return Err(Invalid::new(
+                "tokens.session_ttl",
+                "expected tokens.refresh_ttl or more",
+            ));
         }
         let heartbeat = self.relay.heartbeat.get();
         if !(Duration::from_millis(100)..=Duration::from_secs(10)).contains(&heartbeat) {
@@ -356,7 +383,14 @@ impl Settings {
     }
 
     fn check_passwords(&self) -> Result<(), Invalid> {
-        let Password { min_length, memory_kib, iterations, parallelism, max_concurrent, queue } = self.password;
+        let Password {
+            min_length,
+            memory_kib,
+            iterations,
+            parallelism,
+            max_concurrent,
+            queue,
+        } = self.password;
         let bounds = [
             ("password.min_length", min_length, 1..=256),
             ("password.memory_kib", memory_kib as usize, 8..=1_048_576),
@@ -367,44 +401,77 @@ impl Settings {
         ];
         for (key, value, range) in bounds {
             if !range.contains(&value) {
-                let problem = format!("{value} is out of range: expected {} to {}", range.start(), range.end());
+                let problem = format!(
+                    "{value} is out of range: expected {} to {}",
+                    range.start(),
+                    range.end()
+                );
                 return Err(Invalid::new(key, problem));
             }
         }
         if memory_kib < 8 * parallelism {
-            return Err(Invalid::new("password.memory_kib", "expected 8 or more for each of password.parallelism"));
+            return Err(Invalid::new(
+                "password.memory_kib",
+                "expected 8 or more for each of password.parallelism",
+            ));
         }
         Ok(())
     }
 
     fn check_web(&self) -> Result<(), Invalid> {
-        let Cookies { access_name, refresh_name, domain, .. } = &self.cookies;
+        let Cookies {
+            access_name,
+            refresh_name,
+            domain,
+            ..
+        } = &self.cookies;
         let token = |name: &str| {
-            !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
         };
-        for (key, name) in [("cookies.access_name", access_name), ("cookies.refresh_name", refresh_name)] {
+        for (key, name) in [
+            ("cookies.access_name", access_name),
+            ("cookies.refresh_name", refresh_name),
+        ] {
             if !token(name) {
-                return Err(Invalid::new(key, "expected a cookie name: letters, digits, `-` and `_`"));
+                return Err(Invalid::new(
+                    key,
+                    "expected a cookie name: letters, digits, `-` and `_`",
+                ));
             }
         }
         if access_name == refresh_name {
-            return Err(Invalid::new("cookies.refresh_name", "expected another name than cookies.access_name"));
+            return Err(Invalid::new(
+                "cookies.refresh_name",
+                "expected another name than cookies.access_name",
+            ));
         }
         if refresh_name.starts_with("__Host-") {
             let problem = "a `__Host-` cookie is sent everywhere; expected `__Secure-` or no prefix";
             return Err(Invalid::new("cookies.refresh_name", problem));
         }
         if domain.is_some() && access_name.starts_with("__Host-") {
-            let problem = "a cookie with cookies.domain cannot be `__Host-`; expected `__Secure-` or no prefix";
+            let problem =
+                "a cookie with cookies.domain cannot be `__Host-`; expected `__Secure-` or no prefix";
             return Err(Invalid::new("cookies.access_name", problem));
         }
-        if domain.as_ref().is_some_and(|domain| url::Host::parse(domain).is_err()) {
-            return Err(Invalid::new("cookies.domain", "expected a domain such as `example.org`"));
+        if domain
+            .as_ref()
+            .is_some_and(|domain| url::Host::parse(domain).is_err())
+        {
+            return Err(Invalid::new(
+                "cookies.domain",
+                "expected a domain such as `example.org`",
+            ));
         }
         for origin in &self.cors.allowed_origins {
-            let is_origin = url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+            let is_origin =
+                url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
             if !is_origin {
-                let problem = format!("{origin:?} is no origin; expected one such as `https://app.example.org`");
+                let problem =
+                    format!("{origin:?} is no origin; expected one such as `https://app.example.org`");
                 return Err(Invalid::new("cors.allowed_origins", problem));
             }
         }
@@ -431,7 +498,10 @@ impl Checked for Settings {
             return Err(Invalid::new("keys.bits", "expected 2048, 3072 or 4096"));
         }
         if self.tls.certificate.is_some() != self.tls.private_key.is_some() {
-            return Err(Invalid::new("tls", "expected both tls.certificate and tls.private_key, or neither"));
+            return Err(Invalid::new(
+                "tls",
+                "expected both tls.certificate and tls.private_key, or neither",
+            ));
         }
         for name in &self.roles.reserved {
             if let Err(invalid) = name.parse::<RoleName>() {
@@ -472,7 +542,10 @@ mod tests {
             ("password.memory_kib = 4", "password.memory_kib"),
             ("cookies.domain = 'example.org'", "cookies.access_name"),
             ("cookies.refresh_name = '__Host-x'", "cookies.refresh_name"),
-            ("cors.allowed_origins = ['https://a.example/']", "cors.allowed_origins"),
+            (
+                "cors.allowed_origins = ['https://a.example/']",
+                "cors.allowed_origins",
+            ),
             ("roles.reserved = ['Staff']", "roles.reserved"),
             ("tls.certificate = 'x.pem'", "tls"),
             ("audience = ''", "audience"),

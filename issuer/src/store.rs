@@ -22,8 +22,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
-pub use sql::{StoreError, Work};
 use sql::{Link, Row, Statement, args};
+pub use sql::{StoreError, Work};
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -55,7 +55,10 @@ pub enum OpenError {
 enum Pools {
     Postgres(PgPool),
     /// SQLite has one writer at a time; waiting for it in a queue of ours is fairer than its busy loop.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
 }
 
 /// The database, with its pool of connections.
@@ -137,7 +140,11 @@ impl Store {
     /// [`StoreError`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         const PING: Statement = Statement::both("SELECT 1");
-        self.read().await?.fetch_optional(&PING, args![]).await.map(|_| ())
+        self.read()
+            .await?
+            .fetch_optional(&PING, args![])
+            .await
+            .map(|_| ())
     }
 
     /// Closes every connection, for a clean end.
@@ -155,9 +162,10 @@ impl Store {
     pub fn connections(&self) -> (u32, usize) {
         match &self.pools {
             Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
-            Pools::Sqlite { writer, readers } => {
-                (writer.size() + readers.size(), writer.num_idle() + readers.num_idle())
-            }
+            Pools::Sqlite { writer, readers } => (
+                writer.size() + readers.size(),
+                writer.num_idle() + readers.num_idle(),
+            ),
         }
     }
 }
@@ -173,7 +181,10 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
                     "SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
                      SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
                 );
-                sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts)).execute(connection).await.map(|_| ())
+                sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts))
+                    .execute(connection)
+                    .await
+                    .map(|_| ())
             })
         })
         .connect_with(options.application_name("usher-issuer"))
@@ -184,7 +195,11 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
 
 async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools, OpenError> {
     let options: SqliteConnectOptions = url.parse().map_err(|error| OpenError::Address(Some(error)))?;
-    if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
+    if let Some(folder) = options
+        .get_filename()
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+    {
         std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
     }
     let options = options
@@ -195,10 +210,18 @@ async fn open_sqlite(url: &str, max_connections: u32) -> Result<Pools, OpenError
         .foreign_keys(true)
         .busy_timeout(ACQUIRE_TIMEOUT);
     let pool = |connections| {
-        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
     };
-    let writer = pool(1).connect_with(options.clone()).await.map_err(OpenError::Connect)?;
-    let readers = pool(max_connections).connect_with(options).await.map_err(OpenError::Connect)?;
+    let writer = pool(1)
+        .connect_with(options.clone())
+        .await
+        .map_err(OpenError::Connect)?;
+    let readers = pool(max_connections)
+        .connect_with(options)
+        .await
+        .map_err(OpenError::Connect)?;
     Ok(Pools::Sqlite { writer, readers })
 }
 

@@ -30,8 +30,13 @@ pub enum StrictJsonError {
 pub fn parse(json: &[u8]) -> Result<Value, StrictJsonError> {
     let mut refused = None;
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let strict = Strict { depth_left: limits::JSON_DEPTH_MAX, refused: &mut refused };
-    let value = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let strict = Strict {
+        depth_left: limits::JSON_DEPTH_MAX,
+        refused: &mut refused,
+    };
+    let value = strict
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|_| refused.unwrap_or(StrictJsonError::Syntax))
 }
 
@@ -44,7 +49,10 @@ struct Strict<'a> {
 impl Strict<'_> {
     fn inner<E: Error>(&mut self) -> Result<Strict<'_>, E> {
         match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Strict { depth_left, refused: self.refused }),
+            Some(depth_left) => Ok(Strict {
+                depth_left,
+                refused: self.refused,
+            }),
             None => Err(self.refuse(StrictJsonError::TooDeep)),
         }
     }
@@ -83,7 +91,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -134,7 +144,17 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_syntax() {
-        for text in ["", "{", "{}x", "{'a':1}", "nul", "\"\u{1}\"", "1e999", "{\"a\"}", "[1,]"] {
+        for text in [
+            "",
+            "{",
+            "{}x",
+            "{'a':1}",
+            "nul",
+            "\"\u{1}\"",
+            "1e999",
+            "{\"a\"}",
+            "[1,]",
+        ] {
             assert_eq!(parse(text.as_bytes()), Err(StrictJsonError::Syntax), "{text}");
         }
         assert_eq!(parse(b"\"\xff\""), Err(StrictJsonError::Syntax));
@@ -144,7 +164,13 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(nested(limits::JSON_DEPTH_MAX).as_bytes()).is_ok());
-        assert_eq!(parse(nested(limits::JSON_DEPTH_MAX + 1).as_bytes()), Err(StrictJsonError::TooDeep));
-        assert_eq!(parse("[".repeat(100_000).as_bytes()), Err(StrictJsonError::TooDeep));
+        assert_eq!(
+            parse(nested(limits::JSON_DEPTH_MAX + 1).as_bytes()),
+            Err(StrictJsonError::TooDeep)
+        );
+        assert_eq!(
+            parse("[".repeat(100_000).as_bytes()),
+            Err(StrictJsonError::TooDeep)
+        );
     }
 }

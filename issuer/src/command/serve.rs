@@ -20,9 +20,11 @@ use crate::settings::Settings;
 pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     if !settings.redis.disabled {
         // Nobody must find out from a verifier that never heard of a logout.
-        return Err("redis: this version has no Redis feed yet; set redis.disabled = true to run without one, \
+        return Err(
+            "redis: this version has no Redis feed yet; set redis.disabled = true to run without one, \
                     in which case no verifier hears of revocations (`usher` has a feed of its own)"
-            .into());
+                .into(),
+        );
     }
     tracing::warn!("redis.disabled: no verifier hears of revocations; they end at the expiry of each token");
     let shutdown = Shutdown::on_signals(settings.shutdown_delay.get())?;

@@ -30,7 +30,10 @@ pub(super) async fn create(arguments: &CreateSuperuser, settings: &Settings) -> 
     match outcome {
         Ok(Superuser::Created) => print(&format!("Created the superuser {:?}.", arguments.login)),
         Ok(Superuser::Promoted) => {
-            print(&format!("{:?} is a superuser now, with the new password.", arguments.login));
+            print(&format!(
+                "{:?} is a superuser now, with the new password.",
+                arguments.login
+            ));
         }
         Err(ServiceError::Invalid(faults)) => {
             let faults: Vec<String> = faults

@@ -82,7 +82,11 @@ impl FromFields for ChangeBody {
 
 impl From<ChangeBody> for Change {
     fn from(body: ChangeBody) -> Self {
-        Self { login: body.login, password: body.password, current_password: body.current_password }
+        Self {
+            login: body.login,
+            password: body.password,
+            current_password: body.current_password,
+        }
     }
 }
 
@@ -96,7 +100,9 @@ pub(super) struct SuperuserBody {
 
 impl FromFields for SuperuserBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { superuser: fields.flag("superuser") }
+        Self {
+            superuser: fields.flag("superuser"),
+        }
     }
 }
 
@@ -187,7 +193,10 @@ pub(super) async fn change_me(
     SignedIn(caller): SignedIn,
     Json(change): Json<ChangeBody>,
 ) -> Result<JsonBody<UserBody>, ApiError> {
-    let changed = api.service.change_user(&caller, caller.subject, &change.into()).await?;
+    let changed = api
+        .service
+        .change_user(&caller, caller.subject, &change.into())
+        .await?;
     Ok(JsonBody(changed.into()))
 }
 
@@ -208,7 +217,9 @@ pub(super) async fn change_user(
     Id(id): Id<SubjectId>,
     Json(change): Json<ChangeBody>,
 ) -> Result<JsonBody<UserBody>, ApiError> {
-    Ok(JsonBody(api.service.change_user(&caller, id, &change.into()).await?.into()))
+    Ok(JsonBody(
+        api.service.change_user(&caller, id, &change.into()).await?.into(),
+    ))
 }
 
 /// Delete oneself.

@@ -55,7 +55,10 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for OptionalJson<T> {
 }
 
 fn says_json(request: &Request) -> bool {
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     media_type
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
@@ -79,7 +82,10 @@ fn from_json<T: FromFields>(json: &[u8]) -> Result<T, ApiError> {
         Err(StrictJsonError::TooDeep) => return Err(ApiError::MalformedBody("the JSON is nested too deep")),
         Err(StrictJsonError::Syntax) => return Err(ApiError::MalformedBody("the body is no JSON")),
     };
-    let mut fields = Fields { object, errors: Vec::new() };
+    let mut fields = Fields {
+        object,
+        errors: Vec::new(),
+    };
     let body = T::from_fields(&mut fields);
     fields.finish()?;
     Ok(body)
@@ -98,7 +104,9 @@ pub(super) struct Fields {
 impl Fields {
     /// A text that must be there.
     pub(super) fn text(&mut self, name: &str) -> String {
-        self.needed(name).and_then(|value| self.as_text(name, value)).unwrap_or_default()
+        self.needed(name)
+            .and_then(|value| self.as_text(name, value))
+            .unwrap_or_default()
     }
 
     /// A text that may be left out.
@@ -127,7 +135,9 @@ impl Fields {
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.needed(name) {
             Some(Value::Bool(flag)) => flag,
-            Some(_) => self.note(name, "wrong_type", "true or false is expected").unwrap_or_default(),
+            Some(_) => self
+                .note(name, "wrong_type", "true or false is expected")
+                .unwrap_or_default(),
             None => false,
         }
     }
@@ -147,7 +157,11 @@ impl Fields {
     }
 
     fn note<T>(&mut self, field: &str, code: &'static str, message: &str) -> Option<T> {
-        self.errors.push(FieldError { field: field.to_owned(), code, message: message.to_owned() });
+        self.errors.push(FieldError {
+            field: field.to_owned(),
+            code,
+            message: message.to_owned(),
+        });
         None
     }
 
@@ -157,6 +171,10 @@ impl Fields {
             let name: String = name.chars().take(64).collect();
             self.note::<()>(&name, "unknown_field", "there is no such field");
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(ServiceError::Invalid(self.errors)) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ServiceError::Invalid(self.errors))
+        }
     }
 }

@@ -55,13 +55,19 @@ pub(super) fn check_site(method: &Method, headers: &HeaderMap, site: &Site) -> R
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let from_allowed_origin = text(ORIGIN.as_str()).is_some_and(|origin| site.allows_origin(origin));
     let from_same_origin = text("sec-fetch-site") == Some("same-origin");
-    if from_allowed_origin || from_same_origin { Ok(()) } else { Err(ServiceError::CrossSite) }
+    if from_allowed_origin || from_same_origin {
+        Ok(())
+    } else {
+        Err(ServiceError::CrossSite)
+    }
 }
 
 /// Whether a request comes with credentials that hold, for what only the anonymous may do. Broken ones count as none.
 pub(super) async fn is_signed_in(parts: &Parts, api: &Api) -> Result<bool, ServiceError> {
     let found = credentials::find(&parts.headers, &api.site.cookies.access_name);
-    let (Ok(Credentials::Bearer(token)) | Ok(Credentials::Cookie(token))) = found else { return Ok(false) };
+    let (Ok(Credentials::Bearer(token)) | Ok(Credentials::Cookie(token))) = found else {
+        return Ok(false);
+    };
     match api.service.authenticate(token).await {
         Ok(_) => Ok(true),
         Err(ServiceError::InvalidToken(_)) => Ok(false),
@@ -76,8 +82,9 @@ impl<T: From<Uuid>> FromRequestParts<Api> for Id<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let Path(text) =
-            Path::<String>::from_request_parts(parts, api).await.map_err(|_| ServiceError::NotFound)?;
+        let Path(text) = Path::<String>::from_request_parts(parts, api)
+            .await
+            .map_err(|_| ServiceError::NotFound)?;
         Ok(Self(uuid(&text)?.into()))
     }
 }
@@ -101,5 +108,8 @@ const UUID_CHARACTERS: usize = 36;
 
 fn uuid(text: &str) -> Result<Uuid, ServiceError> {
     let usual = text.len() == UUID_CHARACTERS;
-    Uuid::try_parse(text).ok().filter(|_| usual).ok_or(ServiceError::NotFound)
+    Uuid::try_parse(text)
+        .ok()
+        .filter(|_| usual)
+        .ok_or(ServiceError::NotFound)
 }

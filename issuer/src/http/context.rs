@@ -41,7 +41,14 @@ impl Client {
         );
         let user_agent = clean_user_agent(&parts.headers);
         let device = user_agent.as_deref().and_then(device);
-        Self { ip, origin: Origin { ip: ip.map(|ip| ip.to_string()), user_agent, device } }
+        Self {
+            ip,
+            origin: Origin {
+                ip: ip.map(|ip| ip.to_string()),
+                user_agent,
+                device,
+            },
+        }
     }
 }
 
@@ -63,7 +70,10 @@ pub(super) async fn around(
     let id = RequestId::of(request.headers(), api.service.clock.now());
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let span = tracing::info_span!("request", request_id = %id, %method, route = route.as_deref());
     let started = api.service.clock.boot();
     let mut response = next.run(request).instrument(span).await;
@@ -73,7 +83,9 @@ pub(super) async fn around(
         write_problem(&mut response, problem, &id, &method);
     }
     let headers = response.headers_mut();
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert(REQUEST_ID, id.to_header_value());
     let took = api.service.clock.boot().since(started);
@@ -91,7 +103,10 @@ fn problem_of_router(status: StatusCode) -> Option<Problem> {
 }
 
 fn write_problem(response: &mut Response, problem: Problem, id: &RequestId, method: &Method) {
-    let problem = Problem { request_id: Some(id.as_str().to_owned()), ..problem };
+    let problem = Problem {
+        request_id: Some(id.as_str().to_owned()),
+        ..problem
+    };
     let body = problem.to_json();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
@@ -105,7 +120,9 @@ fn write_problem(response: &mut Response, problem: Problem, id: &RequestId, meth
 pub(super) fn without_trailing_slash<B>(mut request: http::Request<B>) -> http::Request<B> {
     let uri = request.uri();
     let path = uri.path();
-    let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) else { return request };
+    let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) else {
+        return request;
+    };
     if path.starts_with("/docs/") {
         return request;
     }

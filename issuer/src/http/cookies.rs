@@ -76,7 +76,11 @@ impl CookieSettings {
         same_site: SameSite,
         max_age: Duration,
     ) -> Option<HeaderValue> {
-        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        let domain = self
+            .domain
+            .as_ref()
+            .map(|domain| format!("; Domain={domain}"))
+            .unwrap_or_default();
         let same_site = same_site.as_str();
         let max_age_s = max_age.as_secs();
         let cookie = format!(

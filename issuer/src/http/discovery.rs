@@ -38,11 +38,16 @@ pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response
     let jwks = api.service.keyring.load().jwks().clone();
     let digest = digest::digest(&digest::SHA256, &jwks);
     let tag = format!("\"{}\"", base64url(digest.as_ref()));
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|tags| tags.split(',')).map(str::trim);
-    let mut response = if known.clone().any(|candidate| {
-        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
-    }) {
+    let known = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let names_it = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+    let mut response = if known
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim)
+        .any(names_it)
+    {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let media_type = HeaderValue::from_static("application/jwk-set+json");
@@ -83,5 +88,9 @@ fn answer(api: &Api) -> Response {
         response_types_supported: Vec::new(),
         issuer,
     };
-    ([(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE))], JsonBody(metadata)).into_response()
+    (
+        [(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE))],
+        JsonBody(metadata),
+    )
+        .into_response()
 }

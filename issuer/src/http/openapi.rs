@@ -64,7 +64,10 @@ struct Credentials;
 impl Modify for Credentials {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-access_token"));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
@@ -80,7 +83,11 @@ pub fn document() -> String {
 
 /// The document.
 pub(super) async fn json() -> Response {
-    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], document()).into_response()
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        document(),
+    )
+        .into_response()
 }
 
 /// To the page, whose parts lie below a slash.

@@ -32,17 +32,28 @@ impl PageQuery {
             Some(Ok(limit)) if (1..=limits::PAGE_ITEMS_MAX).contains(&limit) => limit,
             Some(Ok(_) | Err(_)) => {
                 let message = format!("a whole number from 1 to {} is expected", limits::PAGE_ITEMS_MAX);
-                errors.push(FieldError { field: "limit".into(), code: "out_of_range", message });
+                errors.push(FieldError {
+                    field: "limit".into(),
+                    code: "out_of_range",
+                    message,
+                });
                 0
             }
         };
         let before = self.cursor.as_deref().map(read_cursor);
         if before == Some(None) {
             let message = "take the `next_cursor` of the page before".into();
-            errors.push(FieldError { field: "cursor".into(), code: "invalid", message });
+            errors.push(FieldError {
+                field: "cursor".into(),
+                code: "invalid",
+                message,
+            });
         }
         if errors.is_empty() {
-            Ok(PageRequest { limit, before: before.flatten() })
+            Ok(PageRequest {
+                limit,
+                before: before.flatten(),
+            })
         } else {
             Err(ServiceError::Invalid(errors))
         }

@@ -34,8 +34,12 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match self {
             Self::MalformedBody(detail) => answer(
-                Problem::new("malformed-body", StatusCode::BAD_REQUEST, "The body cannot be read")
-                    .with_detail(detail),
+                Problem::new(
+                    "malformed-body",
+                    StatusCode::BAD_REQUEST,
+                    "The body cannot be read",
+                )
+                .with_detail(detail),
             ),
             Self::BodyTooLarge => answer(Problem::new(
                 "body-too-large",
@@ -68,14 +72,20 @@ pub(super) fn method_not_allowed() -> Problem {
 
 /// A defect, of which nothing is told.
 pub(super) fn internal() -> Problem {
-    Problem::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side")
+    Problem::new(
+        "internal",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something is wrong on our side",
+    )
 }
 
 /// A response that carries its problem along. The body is written where the request id is known.
 pub(super) fn answer(problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = status.into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(problem);
     response
 }
@@ -90,7 +100,10 @@ fn from_service(error: ServiceError) -> Response {
         | ServiceError::InvalidRefreshToken
         | ServiceError::RefreshTokenReused => {
             // RFC 9110 section 15.5.2 wants a challenge with every 401.
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"usher\""));
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"usher\""),
+            );
         }
         ServiceError::InvalidToken(reason) => {
             headers.insert(WWW_AUTHENTICATE, challenge(*reason));
@@ -107,7 +120,10 @@ fn from_service(error: ServiceError) -> Response {
             tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "unavailable");
         }
         ServiceError::Defect(source) => {
-            tracing::error!(error = source.as_ref() as &dyn std::error::Error, "a request failed");
+            tracing::error!(
+                error = source.as_ref() as &dyn std::error::Error,
+                "a request failed"
+            );
         }
         ServiceError::Forbidden
         | ServiceError::CrossSite
@@ -127,9 +143,8 @@ fn from_service(error: ServiceError) -> Response {
 /// RFC 6750 section 3.
 fn challenge(reason: Reason) -> HeaderValue {
     let description = format!("{}: {}", reason.as_str(), reason.describe());
-    let text = format!(
-        "Bearer realm=\"usher\", error=\"invalid_token\", error_description=\"{description}\""
-    );
+    let text =
+        format!("Bearer realm=\"usher\", error=\"invalid_token\", error_description=\"{description}\"");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
 }
 
@@ -139,33 +154,47 @@ fn problem_of(error: &ServiceError) -> Problem {
         ServiceError::NotSignedIn => {
             problem("not-signed-in", StatusCode::UNAUTHORIZED, "Sign in first").with_reason(Reason::Missing)
         }
-        ServiceError::InvalidToken(reason) => {
-            problem("invalid-token", StatusCode::UNAUTHORIZED, "The credentials do not hold")
-                .with_detail(reason.describe())
-                .with_reason(*reason)
-        }
+        ServiceError::InvalidToken(reason) => problem(
+            "invalid-token",
+            StatusCode::UNAUTHORIZED,
+            "The credentials do not hold",
+        )
+        .with_detail(reason.describe())
+        .with_reason(*reason),
         ServiceError::Forbidden => problem("forbidden", StatusCode::FORBIDDEN, "This is not yours to do"),
-        ServiceError::CrossSite => {
-            problem("cross-site", StatusCode::FORBIDDEN, "This must not come from another site")
-                .with_detail(Reason::CrossSite.describe())
-                .with_reason(Reason::CrossSite)
-        }
-        ServiceError::AlreadySignedIn => {
-            problem("already-signed-in", StatusCode::FORBIDDEN, "You are signed in already")
-        }
+        ServiceError::CrossSite => problem(
+            "cross-site",
+            StatusCode::FORBIDDEN,
+            "This must not come from another site",
+        )
+        .with_detail(Reason::CrossSite.describe())
+        .with_reason(Reason::CrossSite),
+        ServiceError::AlreadySignedIn => problem(
+            "already-signed-in",
+            StatusCode::FORBIDDEN,
+            "You are signed in already",
+        ),
         ServiceError::LoginTaken => problem("login-taken", StatusCode::CONFLICT, "The login is taken"),
-        ServiceError::InvalidCredentials => {
-            problem("invalid-credentials", StatusCode::UNAUTHORIZED, "Wrong login or password")
-        }
-        ServiceError::AccountDisabled => {
-            problem("account-disabled", StatusCode::FORBIDDEN, "The account is disabled")
-        }
-        ServiceError::WrongPassword => {
-            problem("wrong-password", StatusCode::FORBIDDEN, "The current password is wrong")
-        }
-        ServiceError::InvalidRefreshToken => {
-            problem("invalid-refresh-token", StatusCode::UNAUTHORIZED, "The refresh token does not hold")
-        }
+        ServiceError::InvalidCredentials => problem(
+            "invalid-credentials",
+            StatusCode::UNAUTHORIZED,
+            "Wrong login or password",
+        ),
+        ServiceError::AccountDisabled => problem(
+            "account-disabled",
+            StatusCode::FORBIDDEN,
+            "The account is disabled",
+        ),
+        ServiceError::WrongPassword => problem(
+            "wrong-password",
+            StatusCode::FORBIDDEN,
+            "The current password is wrong",
+        ),
+        ServiceError::InvalidRefreshToken => problem(
+            "invalid-refresh-token",
+            StatusCode::UNAUTHORIZED,
+            "The refresh token does not hold",
+        ),
         ServiceError::RefreshTokenReused => problem(
             "refresh-token-reused",
             StatusCode::UNAUTHORIZED,
@@ -174,26 +203,39 @@ fn problem_of(error: &ServiceError) -> Problem {
         ServiceError::RoleNameTaken => {
             problem("role-name-taken", StatusCode::CONFLICT, "The role name is taken")
         }
-        ServiceError::BuiltInRole => {
-            problem("built-in-role", StatusCode::CONFLICT, "A built-in role stays as it is")
-        }
-        ServiceError::LastSuperuser => {
-            problem("last-superuser", StatusCode::CONFLICT, "The last superuser must stay one")
-        }
+        ServiceError::BuiltInRole => problem(
+            "built-in-role",
+            StatusCode::CONFLICT,
+            "A built-in role stays as it is",
+        ),
+        ServiceError::LastSuperuser => problem(
+            "last-superuser",
+            StatusCode::CONFLICT,
+            "The last superuser must stay one",
+        ),
         ServiceError::NotFound => not_found(),
         ServiceError::Invalid(errors) => {
             let title = "Some fields cannot be taken";
-            Problem { errors: errors.clone(), ..problem("invalid", StatusCode::UNPROCESSABLE_ENTITY, title) }
+            Problem {
+                errors: errors.clone(),
+                ..problem("invalid", StatusCode::UNPROCESSABLE_ENTITY, title)
+            }
         }
-        ServiceError::TooManyRequests { .. } => {
-            problem("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many attempts: wait a while")
-        }
-        ServiceError::Overloaded => {
-            problem("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too much at once: try again")
-        }
-        ServiceError::Unavailable(_) => {
-            problem("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Out of order for a moment: try again")
-        }
+        ServiceError::TooManyRequests { .. } => problem(
+            "too-many-requests",
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many attempts: wait a while",
+        ),
+        ServiceError::Overloaded => problem(
+            "overloaded",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too much at once: try again",
+        ),
+        ServiceError::Unavailable(_) => problem(
+            "unavailable",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Out of order for a moment: try again",
+        ),
         ServiceError::Defect(_) => internal(),
     }
 }

@@ -66,13 +66,19 @@ pub(super) struct DraftBody {
 
 impl FromFields for DraftBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { name: fields.text("name"), description: fields.nullable_text("description") }
+        Self {
+            name: fields.text("name"),
+            description: fields.nullable_text("description"),
+        }
     }
 }
 
 impl From<DraftBody> for RoleDraft {
     fn from(body: DraftBody) -> Self {
-        Self { name: body.name, description: body.description }
+        Self {
+            name: body.name,
+            description: body.description,
+        }
     }
 }
 
@@ -136,10 +142,13 @@ pub(super) async fn create(
 )]
 pub(super) async fn list(
     State(api): State<Api>,
-    SignedIn(_): SignedIn,
+    _caller: SignedIn,
     Paging(page): Paging,
 ) -> Result<JsonBody<PageBody<RoleBody>>, ApiError> {
-    Ok(JsonBody(PageBody::of(api.service.roles(page).await?, RoleBody::from)))
+    Ok(JsonBody(PageBody::of(
+        api.service.roles(page).await?,
+        RoleBody::from,
+    )))
 }
 
 /// See a role.
@@ -150,7 +159,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn see(
     State(api): State<Api>,
-    SignedIn(_): SignedIn,
+    _caller: SignedIn,
     Id(id): Id<RoleId>,
 ) -> Result<JsonBody<RoleBody>, ApiError> {
     Ok(JsonBody(api.service.role(id).await?.into()))
@@ -173,7 +182,9 @@ pub(super) async fn change(
     Id(id): Id<RoleId>,
     Json(draft): Json<DraftBody>,
 ) -> Result<JsonBody<RoleBody>, ApiError> {
-    Ok(JsonBody(api.service.change_role(&caller, id, &draft.into()).await?.into()))
+    Ok(JsonBody(
+        api.service.change_role(&caller, id, &draft.into()).await?.into(),
+    ))
 }
 
 /// Delete a role and take it from everyone, for `role_editor` and superusers.
@@ -249,7 +260,13 @@ impl FromRequestParts<Api> for RoleNames {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let pairs = query::<Vec<(String, String)>, _>(parts, api).await?.0;
-        Ok(Self(pairs.into_iter().filter(|(key, _)| key == "name").map(|(_, name)| name).collect()))
+        Ok(Self(
+            pairs
+                .into_iter()
+                .filter(|(key, _)| key == "name")
+                .map(|(_, name)| name)
+                .collect(),
+        ))
     }
 }
 
@@ -268,5 +285,7 @@ pub(super) async fn of_user(
     Id(user): Id<SubjectId>,
     RoleNames(names): RoleNames,
 ) -> Result<JsonBody<UserRolesBody>, ApiError> {
-    Ok(JsonBody(api.service.user_roles(&caller, user, &names).await?.into()))
+    Ok(JsonBody(
+        api.service.user_roles(&caller, user, &names).await?.into(),
+    ))
 }

@@ -57,10 +57,16 @@ pub fn router(api: Api, metrics: Arc<HttpMetrics>) -> Router {
         .route("/docs/{*path}", axum::routing::get(openapi::docs_asset))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors(&api))
-        .layer(middleware::from_fn_with_state((api.clone(), metrics), context::around))
+        .layer(middleware::from_fn_with_state(
+            (api.clone(), metrics),
+            context::around,
+        ))
         .with_state(api);
     // Outside the routes, so that the path is put right before one is looked for.
-    Router::new().fallback_service(tower::ServiceExt::map_request(inner, context::without_trailing_slash))
+    Router::new().fallback_service(tower::ServiceExt::map_request(
+        inner,
+        context::without_trailing_slash,
+    ))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
@@ -70,15 +76,25 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 
 /// Other origins may read answers where the operator allows them (Fetch standard), credentials included.
 fn cors(api: &Api) -> CorsLayer {
-    let origins: Vec<HeaderValue> =
-        api.site.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let origins: Vec<HeaderValue> = api
+        .site
+        .allowed_origins
+        .iter()
+        .filter_map(|origin| origin.parse().ok())
+        .collect();
     if origins.is_empty() {
         return CorsLayer::new();
     }
     CorsLayer::new()
         .allow_origin(origins)
         .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers([http::header::AUTHORIZATION, http::header::CONTENT_TYPE])
         .expose_headers([http::header::LOCATION, HeaderName::from_static("x-request-id")])
 }
@@ -114,7 +130,11 @@ impl HttpMetrics {
             requests: Family::default(),
             duration: Family::new_with_constructor(duration_histogram),
         };
-        registry.register("issuer_http_requests", "Requests answered", metrics.requests.clone());
+        registry.register(
+            "issuer_http_requests",
+            "Requests answered",
+            metrics.requests.clone(),
+        );
         registry.register(
             "issuer_http_request_duration_seconds",
             "From a request's header block to its answer's",
@@ -131,8 +151,16 @@ impl HttpMetrics {
         } else {
             "other".to_owned()
         };
-        self.duration.get_or_create(&RouteLabel { route: route.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Labels { method, route, status: status.as_u16() }).inc();
+        self.duration
+            .get_or_create(&RouteLabel { route: route.clone() })
+            .observe(took.as_secs_f64());
+        self.requests
+            .get_or_create(&Labels {
+                method,
+                route,
+                status: status.as_u16(),
+            })
+            .inc();
     }
 }
 

@@ -65,7 +65,9 @@ pub(super) async fn sessions(
     Paging(page): Paging,
 ) -> Result<JsonBody<PageBody<SessionBody>>, ApiError> {
     let page = api.service.sessions(&caller, page).await?;
-    Ok(JsonBody(PageBody::of(page, |session| SessionBody::of(session, caller.session))))
+    Ok(JsonBody(PageBody::of(page, |session| {
+        SessionBody::of(session, caller.session)
+    })))
 }
 
 /// End a session at every edge: one's own, `admin` anybody's but a superuser's, superusers anybody's.

@@ -21,11 +21,18 @@ fn only_our_own_paths_and_allowed_hosts_are_returned_to() {
     let site = site();
     for (address, expected) in [
         ("/films?page=2", "https://auth.example.org/films?page=2"),
-        ("https://movies.example.org/films", "https://movies.example.org/films"),
+        (
+            "https://movies.example.org/films",
+            "https://movies.example.org/films",
+        ),
         ("https://MOVIES.example.org/", "https://movies.example.org/"),
         ("https://auth.example.org/", "https://auth.example.org/"),
     ] {
-        assert_eq!(site.return_address(address).as_deref(), Some(expected), "{address}");
+        assert_eq!(
+            site.return_address(address).as_deref(),
+            Some(expected),
+            "{address}"
+        );
     }
     for address in [
         "//evil.example/",
@@ -51,7 +58,13 @@ fn our_origin_and_those_allowed_may_use_cookies() {
     let site = site();
     assert!(site.allows_origin("https://auth.example.org"));
     assert!(site.allows_origin("https://app.example.org"));
-    for origin in ["https://evil.example", "null", "", "http://auth.example.org", "https://auth.example.org:444"] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "",
+        "http://auth.example.org",
+        "https://auth.example.org:444",
+    ] {
         assert!(!site.allows_origin(origin), "{origin}");
     }
 }

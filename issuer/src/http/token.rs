@@ -34,13 +34,19 @@ pub(super) struct CredentialsBody {
 
 impl FromFields for CredentialsBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { login: fields.text("login"), password: fields.secret("password") }
+        Self {
+            login: fields.text("login"),
+            password: fields.secret("password"),
+        }
     }
 }
 
 impl From<CredentialsBody> for Credentials {
     fn from(body: CredentialsBody) -> Self {
-        Self { login: body.login, password: body.password }
+        Self {
+            login: body.login,
+            password: body.password,
+        }
     }
 }
 
@@ -55,7 +61,9 @@ pub(super) struct RefreshBody {
 
 impl FromFields for RefreshBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { refresh_token: fields.secret("refresh_token") }
+        Self {
+            refresh_token: fields.secret("refresh_token"),
+        }
     }
 }
 
@@ -106,15 +114,18 @@ impl TransportQuery {
             None => Ok(None),
             Some("body") => Ok(Some(Transport::Body)),
             Some("cookie") => Ok(Some(Transport::Cookie)),
-            Some(_) => Err(ServiceError::field("transport", "invalid", "`body` or `cookie` is expected")),
+            Some(_) => Err(ServiceError::field(
+                "transport",
+                "invalid",
+                "`body` or `cookie` is expected",
+            )),
         }
     }
 }
 
 fn answer(api: &Api, status: StatusCode, pair: &TokenPair, transport: Transport) -> Response {
-    let in_body = |token: &SecretString| {
-        (transport == Transport::Body).then(|| token.expose_secret().to_owned())
-    };
+    let in_body =
+        |token: &SecretString| (transport == Transport::Body).then(|| token.expose_secret().to_owned());
     let body = TokenPairBody {
         access_token: in_body(&pair.access_token),
         token_type: "Bearer",
@@ -158,9 +169,16 @@ pub(super) async fn register(
     let transport = query::<TransportQuery, _>(&mut parts, &api).await?.read()?;
     let Json(credentials) =
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
-    let pair = api.service.register(&credentials.into(), client.ip, &client.origin).await?;
-    let mut response =
-        answer(&api, StatusCode::CREATED, &pair, transport.unwrap_or(Transport::Body));
+    let pair = api
+        .service
+        .register(&credentials.into(), client.ip, &client.origin)
+        .await?;
+    let mut response = answer(
+        &api,
+        StatusCode::CREATED,
+        &pair,
+        transport.unwrap_or(Transport::Body),
+    );
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/user/{}", pair.user_id)) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -186,8 +204,16 @@ pub(super) async fn login(
     let transport = query::<TransportQuery, _>(&mut parts, &api).await?.read()?;
     let Json(credentials) =
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
-    let pair = api.service.login(&credentials.into(), client.ip, &client.origin).await?;
-    Ok(answer(&api, StatusCode::OK, &pair, transport.unwrap_or(Transport::Body)))
+    let pair = api
+        .service
+        .login(&credentials.into(), client.ip, &client.origin)
+        .await?;
+    Ok(answer(
+        &api,
+        StatusCode::OK,
+        &pair,
+        transport.unwrap_or(Transport::Body),
+    ))
 }
 
 /// Exchange a refresh token, given in the body or as the refresh cookie, for a new pair.
@@ -211,8 +237,7 @@ pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<
     let (token, came_by) = match body {
         Some(body) => (body.refresh_token, Transport::Body),
         None => {
-            let token =
-                cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
+            let token = cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
             let token = token.ok_or(ServiceError::InvalidRefreshToken)?;
             site?;
             (token, Transport::Cookie)
@@ -276,7 +301,9 @@ pub(super) async fn continue_to(State(api): State<Api>, request: Request) -> Res
     let (mut parts, _) = request.into_parts();
     let ContinueQuery { return_to } = query::<ContinueQuery, _>(&mut parts, &api).await?.0;
     let return_to = return_to.and_then(|address| api.site.return_address(&address));
-    let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name).ok().flatten();
+    let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name)
+        .ok()
+        .flatten();
     let refreshed = match (&return_to, cookie) {
         (Some(_), Some(token)) => api.service.refresh(&token.into()).await,
         _ => Err(ServiceError::InvalidRefreshToken),
@@ -284,13 +311,18 @@ pub(super) async fn continue_to(State(api): State<Api>, request: Request) -> Res
     let target = match (&refreshed, return_to) {
         (Ok(_), Some(address)) => address,
         (Err(ServiceError::Unavailable(_) | ServiceError::Defect(_) | ServiceError::Overloaded), _) => {
-            return refreshed.map(|_| StatusCode::NO_CONTENT.into_response()).map_err(Into::into);
+            return refreshed
+                .map(|_| StatusCode::NO_CONTENT.into_response())
+                .map_err(Into::into);
         }
         (_, return_to) => api.site.login_address(return_to.as_deref()),
     };
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
-    headers.insert(LOCATION, HeaderValue::from_str(&target).map_err(|_| ServiceError::NotFound)?);
+    headers.insert(
+        LOCATION,
+        HeaderValue::from_str(&target).map_err(|_| ServiceError::NotFound)?,
+    );
     if let Ok(pair) = &refreshed {
         append_cookies(headers, api.site.cookies.set(pair));
     }

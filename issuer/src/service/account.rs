@@ -29,7 +29,9 @@ impl Service {
     /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`].
     pub async fn user(&self, caller: &Caller, id: SubjectId) -> Result<User, ServiceError> {
         Caller::require(caller.subject == id || caller.is_admin())?;
-        user::by_id(&mut self.store.read().await?, id).await?.ok_or(ServiceError::NotFound)
+        user::by_id(&mut self.store.read().await?, id)
+            .await?
+            .ok_or(ServiceError::NotFound)
     }
 
     /// A page of the users whose login begins with a text, for `admin` and superusers.
@@ -46,7 +48,10 @@ impl Service {
         Caller::require(caller.is_admin())?;
         match LoginName::fold_prefix(prefix) {
             Some(prefix) => Ok(user::list(&mut self.store.read().await?, &prefix, page).await?),
-            None => Ok(Page { items: Vec::new(), next: None }),
+            None => Ok(Page {
+                items: Vec::new(),
+                next: None,
+            }),
         }
     }
 
@@ -64,7 +69,9 @@ impl Service {
     ) -> Result<User, ServiceError> {
         let own = caller.subject == id;
         Caller::require(own || caller.superuser)?;
-        let current = user::by_id(&mut self.store.read().await?, id).await?.ok_or(ServiceError::NotFound)?;
+        let current = user::by_id(&mut self.store.read().await?, id)
+            .await?
+            .ok_or(ServiceError::NotFound)?;
         let (login, password) = self.check_change(change, &current)?;
         let verified_hash = self.check_current_password(own, id, change).await?;
         let new_hash = match &password {
@@ -75,13 +82,17 @@ impl Service {
         self.lock_actors(&mut work, caller, id, false).await?.found()?;
         if let Some(verified) = &verified_hash {
             // Another change of the password came between: what was proved is no longer so.
-            let stored = user::password_by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
+            let stored = user::password_by_id(&mut work, id)
+                .await?
+                .ok_or(ServiceError::NotFound)?;
             if stored.hash.expose_secret() != verified.expose_secret() {
                 return Err(ServiceError::WrongPassword);
             }
         }
         if let Some(login) = login {
-            user::set_login(&mut work, id, login.as_str()).await.map_err(login_taken)?;
+            user::set_login(&mut work, id, login.as_str())
+                .await
+                .map_err(login_taken)?;
         }
         if let Some(hash) = &new_hash {
             user::set_password_hash(&mut work, id, hash).await?;
@@ -102,11 +113,13 @@ impl Service {
         let new_login = change.login.as_deref().map(LoginName::parse).transpose();
         let new_login =
             new_login.map_err(|refused| ServiceError::field("login", refused.code(), refused.message()))?;
-        let login = new_login.clone().or_else(|| LoginName::parse(&current.login).ok());
+        let login = new_login
+            .clone()
+            .or_else(|| LoginName::parse(&current.login).ok());
         let password = change
             .password
             .as_ref()
-            .map(|password| Password::parse(password, &self.policy.password, login.as_ref()))
+            .map(|password| Password::parse(password, self.policy.password, login.as_ref()))
             .transpose()
             .map_err(|refused| ServiceError::field("password", refused.code(), refused.message()))?;
         Ok((new_login, password))
@@ -130,7 +143,11 @@ impl Service {
             .await?
             .ok_or(ServiceError::NotFound)?
             .hash;
-        match self.passwords.verify(&Password::presented(given), Some(&stored)).await? {
+        match self
+            .passwords
+            .verify(&Password::presented(given), Some(&stored))
+            .await?
+        {
             Verdict::Right { .. } => Ok(Some(stored)),
             Verdict::Wrong => Err(ServiceError::WrongPassword),
         }
@@ -142,12 +159,7 @@ impl Service {
     ///
     /// [`ServiceError::Forbidden`] (a superuser's, for those who are none), [`ServiceError::NotFound`],
     /// [`ServiceError::LastSuperuser`].
-    pub async fn set_active(
-        &self,
-        caller: &Caller,
-        id: SubjectId,
-        active: bool,
-    ) -> Result<(), ServiceError> {
+    pub async fn set_active(&self, caller: &Caller, id: SubjectId, active: bool) -> Result<(), ServiceError> {
         Caller::require(caller.is_admin())?;
         let mut work = self.store.write().await?;
         let actors = self.lock_actors(&mut work, caller, id, !active).await?;

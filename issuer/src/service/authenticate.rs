@@ -64,7 +64,10 @@ impl Service {
     pub(super) fn check_signature(&self, token: &str) -> Result<SignedToken, ServiceError> {
         let compact = CompactToken::parse(token).map_err(invalid)?;
         let keyring = self.keyring.load();
-        let key = keyring.set().get(compact.kid()).ok_or(invalid(TokenError::UnknownKey))?;
+        let key = keyring
+            .set()
+            .get(compact.kid())
+            .ok_or(invalid(TokenError::UnknownKey))?;
         compact.verify(key).map_err(invalid)
     }
 
@@ -84,8 +87,9 @@ impl Service {
         superusers: bool,
     ) -> Result<Actors, ServiceError> {
         let locked = user::lock(work, caller.subject, target, superusers).await?;
-        let caller_stands =
-            locked.iter().any(|user| user.id == caller.subject && user.ver == caller.ver && user.active);
+        let caller_stands = locked
+            .iter()
+            .any(|user| user.id == caller.subject && user.ver == caller.ver && user.active);
         if !caller_stands {
             return Err(ServiceError::InvalidToken(Reason::Stale));
         }
@@ -94,7 +98,10 @@ impl Service {
             .iter()
             .filter(|user| user.superuser && user.active && target.is_none_or(|target| target.id != user.id))
             .count();
-        Ok(Actors { target, other_superusers })
+        Ok(Actors {
+            target,
+            other_superusers,
+        })
     }
 }
 
@@ -114,8 +121,14 @@ impl Actors {
 
     /// Refuses to lose the last active superuser.
     pub(super) fn keep_a_superuser(&self) -> Result<(), ServiceError> {
-        let target_counts = self.target.is_some_and(|target| target.superuser && target.active);
-        if target_counts && self.other_superusers == 0 { Err(ServiceError::LastSuperuser) } else { Ok(()) }
+        let target_counts = self
+            .target
+            .is_some_and(|target| target.superuser && target.active);
+        if target_counts && self.other_superusers == 0 {
+            Err(ServiceError::LastSuperuser)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -79,7 +79,11 @@ pub enum ServiceError {
 impl ServiceError {
     /// One field that cannot be taken.
     pub fn field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.to_owned(), code, message: message.into() }])
+        Self::Invalid(vec![FieldError {
+            field: field.to_owned(),
+            code,
+            message: message.into(),
+        }])
     }
 }
 
@@ -99,7 +103,7 @@ impl From<PoolError> for ServiceError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Overloaded => Self::Overloaded,
-            PoolError::Failed => Self::Defect(error.into()),
+            PoolError::Failed(_) => Self::Defect(error.into()),
         }
     }
 }

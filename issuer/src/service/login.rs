@@ -8,6 +8,7 @@ use shared::id::SubjectId;
 use super::{Credentials, Origin, Service, ServiceError, TokenPair};
 use crate::login::LoginName;
 use crate::password::{Password, Verdict};
+use crate::rate_limit::{LoginAttempt, TooMany};
 use crate::store::login_history::{self, Outcome};
 use crate::store::user::{self, PasswordRecord};
 
@@ -33,33 +34,51 @@ impl Service {
         }
         // A login that the profile refuses belongs to nobody, and is treated like any other that does.
         let login = LoginName::parse(&credentials.login).ok();
-        let limited_by = login.as_ref().map_or(credentials.login.as_str(), LoginName::as_str);
-        self.admit_to_account(limited_by, login.as_ref(), from, origin).await?;
+        let attempt = self.admit_to_account(login.as_ref(), from, origin).await?;
+        let outcome = self.try_login(credentials, login.as_ref(), origin).await;
+        if let Some(attempt) = attempt {
+            match &outcome {
+                Ok(_) => attempt.succeeded(),
+                Err(ServiceError::InvalidCredentials) => attempt.failed(),
+                Err(_) => attempt.undecided(),
+            }
+        }
+        outcome
+    }
+
+    async fn try_login(
+        &self,
+        credentials: &Credentials,
+        login: Option<&LoginName>,
+        origin: &Origin,
+    ) -> Result<TokenPair, ServiceError> {
         let password = Password::presented(&credentials.password);
         for _ in 0..ATTEMPTS {
-            let record = match &login {
+            let record = match login {
                 Some(login) => user::password_by_login(&mut self.store.read().await?, login.as_str()).await?,
                 None => None,
             };
             // No connection is held while hashing.
-            let verdict = self.passwords.verify(&password, record.as_ref().map(|record| &record.hash)).await?;
+            let verdict = self
+                .passwords
+                .verify(&password, record.as_ref().map(|record| &record.hash))
+                .await?;
             let (Some(record), Verdict::Right { outdated }) = (&record, verdict) else {
-                if let Some(ip) = from {
-                    self.limits.login_failed(limited_by, ip);
-                }
                 let user = record.map(|record| record.id);
                 self.write_attempt(user, Outcome::WrongPassword, origin).await?;
                 return Err(ServiceError::InvalidCredentials);
             };
             if !record.active {
-                self.write_attempt(Some(record.id), Outcome::Disabled, origin).await?;
+                self.write_attempt(Some(record.id), Outcome::Disabled, origin)
+                    .await?;
                 return Err(ServiceError::AccountDisabled);
             }
-            let new_hash = if outdated { Some(self.passwords.hash(&password).await?) } else { None };
+            let new_hash = if outdated {
+                Some(self.passwords.hash(&password).await?)
+            } else {
+                None
+            };
             if let Some(pair) = self.sign_in(record, new_hash.as_deref(), origin).await? {
-                if let Some(ip) = from {
-                    self.limits.login_succeeded(limited_by, ip);
-                }
                 return Ok(pair);
             }
         }
@@ -80,23 +99,29 @@ impl Service {
             return Ok(None);
         }
         let (session, refresh_token) = self.begin_session(&mut work, verified.id, origin).await?;
-        self.finish_sign_in(work, session, &refresh_token, started_at).await.map(Some)
+        self.finish_sign_in(work, session, &refresh_token, started_at)
+            .await
+            .map(Some)
     }
 
+    /// Lets an attempt through, if the account has not seen too many failures from this network. An account that
+    /// cannot be has no limit of its own.
     async fn admit_to_account(
         &self,
-        limited_by: &str,
         login: Option<&LoginName>,
         from: Option<IpAddr>,
         origin: &Origin,
-    ) -> Result<(), ServiceError> {
-        let Some(ip) = from else { return Ok(()) };
-        let Err(too_many) = self.limits.admit_login_to(limited_by, ip) else { return Ok(()) };
-        if let Some(login) = login {
-            let user = user::id_by_login(&mut self.store.read().await?, login.as_str()).await?;
-            if user.is_some() {
-                self.write_attempt(user, Outcome::Throttled, origin).await?;
-            }
+    ) -> Result<Option<LoginAttempt<'_>>, ServiceError> {
+        let (Some(login), Some(ip)) = (login, from) else {
+            return Ok(None);
+        };
+        let too_many = match self.limits.admit_login_to(login.as_str(), ip) {
+            Ok(attempt) => return Ok(Some(attempt)),
+            Err(too_many) => too_many,
+        };
+        let user = user::id_by_login(&mut self.store.read().await?, login.as_str()).await?;
+        if user.is_some() {
+            self.write_attempt(user, Outcome::Throttled, origin).await?;
         }
         Err(too_many.into())
     }
@@ -113,8 +138,10 @@ impl Service {
     }
 }
 
-impl From<crate::rate_limit::TooMany> for ServiceError {
-    fn from(too_many: crate::rate_limit::TooMany) -> Self {
-        Self::TooManyRequests { retry_after: too_many.retry_after }
+impl From<TooMany> for ServiceError {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooManyRequests {
+            retry_after: too_many.retry_after,
+        }
     }
 }

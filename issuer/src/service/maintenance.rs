@@ -37,7 +37,10 @@ impl Service {
                 _ = ticks.tick() => {}
             }
             if let Err(error) = self.maintenance_round().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "maintenance was put off");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "maintenance was put off"
+                );
             }
         }
     }

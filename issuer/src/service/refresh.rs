@@ -28,9 +28,13 @@ impl Service {
         let started_at = self.clock.now();
         let mut work = self.store.write().await?;
         // Locks the session: of several exchanges at once, each sees what the one before it left.
-        let truth = self.read_truth(&mut work, session).await?.ok_or(ServiceError::InvalidRefreshToken)?;
-        let found =
-            refresh::presented(&mut work, &digest).await?.ok_or(ServiceError::InvalidRefreshToken)?;
+        let truth = self
+            .read_truth(&mut work, session)
+            .await?
+            .ok_or(ServiceError::InvalidRefreshToken)?;
+        let found = refresh::presented(&mut work, &digest)
+            .await?
+            .ok_or(ServiceError::InvalidRefreshToken)?;
         let Some(newest) = self.newest(&mut work, &token, &found).await? else {
             return Err(self.end_reused(work, session).await?);
         };
@@ -57,13 +61,16 @@ impl Service {
             return Ok(Some(successor));
         }
         let now = work.now().await?;
-        let within_grace =
-            found.successor_used_at.is_some_and(|used_at| now.since(used_at) <= self.policy.refresh_grace);
+        let within_grace = found
+            .successor_used_at
+            .is_some_and(|used_at| now.since(used_at) <= self.policy.refresh_grace);
         if !within_grace || found.leaf - found.counter > WALK_MAX {
             return Ok(None);
         }
         let walk = found.counter + 1..found.leaf;
-        Ok(Some(walk.fold(successor, |token, counter| self.refresh_secret.successor(&token, counter))))
+        Ok(Some(walk.fold(successor, |token, counter| {
+            self.refresh_secret.successor(&token, counter)
+        })))
     }
 
     /// Ends the session of a token that came back. The error to answer with.

@@ -34,10 +34,13 @@ impl Service {
         let started_at = self.clock.now();
         let mut work = self.store.write().await?;
         let id = SubjectId::new(work.now().await?);
-        user::insert(&mut work, id, login.as_str(), &hash, false).await.map_err(login_taken)?;
+        user::insert(&mut work, id, login.as_str(), &hash, false)
+            .await
+            .map_err(login_taken)?;
         role::grant(&mut work, id, built_in::USER_ID).await?;
         let (session, refresh_token) = self.begin_session(&mut work, id, origin).await?;
-        self.finish_sign_in(work, session, &refresh_token, started_at).await
+        self.finish_sign_in(work, session, &refresh_token, started_at)
+            .await
     }
 
     /// Checks a login and a password that somebody wants to have, both at once.
@@ -46,14 +49,16 @@ impl Service {
         credentials: &Credentials,
     ) -> Result<(LoginName, Password), ServiceError> {
         let login = LoginName::parse(&credentials.login);
-        let password =
-            Password::parse(&credentials.password, &self.policy.password, login.as_ref().ok());
+        let password = Password::parse(&credentials.password, self.policy.password, login.as_ref().ok());
         match (login, password) {
             (Ok(login), Ok(password)) => Ok((login, password)),
             (login, password) => {
-                let login = login.err().map(|refused| field("login", refused.code(), refused.message()));
-                let password =
-                    password.err().map(|refused| field("password", refused.code(), refused.message()));
+                let login = login
+                    .err()
+                    .map(|refused| field("login", refused.code(), refused.message()));
+                let password = password
+                    .err()
+                    .map(|refused| field("password", refused.code(), refused.message()));
                 Err(ServiceError::Invalid(login.into_iter().chain(password).collect()))
             }
         }
@@ -61,7 +66,11 @@ impl Service {
 }
 
 fn field(name: &str, code: &'static str, message: impl Into<String>) -> FieldError {
-    FieldError { field: name.to_owned(), code, message: message.into() }
+    FieldError {
+        field: name.to_owned(),
+        code,
+        message: message.into(),
+    }
 }
 
 /// What a duplicate means where a login is written.

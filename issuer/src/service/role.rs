@@ -44,7 +44,9 @@ impl Service {
         let mut work = self.store.write().await?;
         self.lock_actors(&mut work, caller, caller.subject, false).await?;
         let id = RoleId::new(work.now().await?);
-        role::insert(&mut work, id, name.as_str(), draft.description.as_deref()).await.map_err(name_taken)?;
+        role::insert(&mut work, id, name.as_str(), draft.description.as_deref())
+            .await
+            .map_err(name_taken)?;
         let made = role::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
         Ok(made)
@@ -68,7 +70,9 @@ impl Service {
         self.lock_actors(&mut work, caller, caller.subject, false).await?;
         let current = role::lock(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         self.check_custom(caller, &current)?;
-        role::update(&mut work, id, name.as_str(), draft.description.as_deref()).await.map_err(name_taken)?;
+        role::update(&mut work, id, name.as_str(), draft.description.as_deref())
+            .await
+            .map_err(name_taken)?;
         if current.name != name.as_str() {
             role::outdate_name(&mut work, &current.name).await?;
         }
@@ -101,7 +105,9 @@ impl Service {
     ///
     /// [`ServiceError::NotFound`].
     pub async fn role(&self, id: RoleId) -> Result<Role, ServiceError> {
-        role::by_id(&mut self.store.read().await?, id).await?.ok_or(ServiceError::NotFound)
+        role::by_id(&mut self.store.read().await?, id)
+            .await?
+            .ok_or(ServiceError::NotFound)
     }
 
     /// A page of the roles.
@@ -129,7 +135,9 @@ impl Service {
         Caller::require(caller.edits_roles())?;
         let mut work = self.store.write().await?;
         let actors = self.lock_actors(&mut work, caller, user_id, false).await?;
-        let role = role::lock(&mut work, role_id).await?.ok_or(ServiceError::NotFound)?;
+        let role = role::lock(&mut work, role_id)
+            .await?
+            .ok_or(ServiceError::NotFound)?;
         Caller::require(caller.superuser || !self.superusers_only(&role.name))?;
         actors.found()?;
         let changed = if granted {
@@ -157,11 +165,18 @@ impl Service {
     ) -> Result<UserRoles, ServiceError> {
         Caller::require(caller.subject == user_id || caller.is_admin() || caller.edits_roles())?;
         let mut work = self.store.read().await?;
-        let user = user::by_id(&mut work, user_id).await?.ok_or(ServiceError::NotFound)?;
+        let user = user::by_id(&mut work, user_id)
+            .await?
+            .ok_or(ServiceError::NotFound)?;
         let roles = role::of_user(&mut work, user_id).await?;
         let has = |name: &String| roles.iter().any(|role| role.name == *name);
         let granted = (!asked.is_empty()).then(|| user.superuser || asked.iter().all(has));
-        Ok(UserRoles { user_id, superuser: user.superuser, roles, granted })
+        Ok(UserRoles {
+            user_id,
+            superuser: user.superuser,
+            roles,
+            granted,
+        })
     }
 
     /// Checks the name and description that somebody wants.
@@ -173,15 +188,18 @@ impl Service {
                 ServiceError::field("name", "invalid", invalid.to_string())
             })?;
         if built_in::FORBIDDEN_NAMES.contains(&name.as_str()) {
-            return Err(ServiceError::field("name", "reserved", "this name has a meaning of its own"));
+            return Err(ServiceError::field(
+                "name",
+                "reserved",
+                "this name has a meaning of its own",
+            ));
         }
         if let Some(description) = &draft.description {
             let acceptable = description.chars().count() <= DESCRIPTION_CHARACTERS_MAX
                 && !description.chars().any(char::is_control);
             if !acceptable {
-                let message = format!(
-                    "at most {DESCRIPTION_CHARACTERS_MAX} characters, and no control characters"
-                );
+                let message =
+                    format!("at most {DESCRIPTION_CHARACTERS_MAX} characters, and no control characters");
                 return Err(ServiceError::field("description", "invalid", message));
             }
         }
@@ -197,7 +215,10 @@ impl Service {
     }
 
     fn is_reserved(&self, name: &str) -> bool {
-        self.policy.reserved_roles.iter().any(|reserved| reserved.as_str() == name)
+        self.policy
+            .reserved_roles
+            .iter()
+            .any(|reserved| reserved.as_str() == name)
     }
 
     /// Whether a superuser alone may give or take this role.

@@ -52,7 +52,10 @@ impl Service {
         let now = work.now().await?;
         let id = SessionId::new(now);
         let absolute = now.plus(self.policy.session_ttl);
-        let expiry = Expiry { absolute, idle: self.idle_expiry(now, absolute) };
+        let expiry = Expiry {
+            absolute,
+            idle: self.idle_expiry(now, absolute),
+        };
         session::insert(work, id, user, expiry, origin).await?;
         let token = RefreshToken::random();
         refresh::insert(work, &token.digest(), id, 0).await?;
@@ -75,8 +78,13 @@ impl Service {
         // Facts and tokens are compared by the database's time; a clock that is off would sign beyond their reach.
         let skew = work.clock_skew();
         if skew > limits::CLOCK_SKEW_MAX {
-            tracing::error!(skew_ms = skew.as_millis(), "this machine's clock is off the database's: not signing");
-            return Err(ServiceError::Unavailable("the clock is off the database's".into()));
+            tracing::error!(
+                skew_ms = skew.as_millis(),
+                "this machine's clock is off the database's: not signing"
+            );
+            return Err(ServiceError::Unavailable(
+                "the clock is off the database's".into(),
+            ));
         }
         Ok(truth)
     }
@@ -124,7 +132,10 @@ impl Service {
         refresh_token: &RefreshToken,
         started_at: UnixMillis,
     ) -> Result<TokenPair, ServiceError> {
-        let truth = self.read_truth(&mut work, session).await?.ok_or(ServiceError::AccountDisabled)?;
+        let truth = self
+            .read_truth(&mut work, session)
+            .await?
+            .ok_or(ServiceError::AccountDisabled)?;
         let now = work.now().await?;
         work.commit().await?;
         let refresh_expires_at = self.idle_expiry(now, now.plus(self.policy.session_ttl));

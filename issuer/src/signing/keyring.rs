@@ -66,7 +66,10 @@ impl Keyring {
 
     async fn load(store: &Store, sealing: &SealingKey) -> Result<Self, KeyringError> {
         let stored = store::key::list(&mut store.read().await?).await?;
-        let active = stored.iter().find(|key| key.active).ok_or(KeyringError::NoneActive)?;
+        let active = stored
+            .iter()
+            .find(|key| key.active)
+            .ok_or(KeyringError::NoneActive)?;
         let signing = SigningKey::from_pkcs8(&sealing.open(&place(&active.kid), &active.sealed)?)?;
         let kid = active.kid.as_str().into();
         let mut keys = Vec::with_capacity(stored.len());
@@ -78,7 +81,12 @@ impl Keyring {
         }
         // A struct of texts always serialises.
         let jwks = serde_json::to_vec(&jwks).unwrap_or_default().into();
-        Ok(Self { kid, signing, set: KeySet::from_keys(keys, 1)?, jwks })
+        Ok(Self {
+            kid,
+            signing,
+            set: KeySet::from_keys(keys, 1)?,
+            jwks,
+        })
     }
 
     /// Id of the key that signs.

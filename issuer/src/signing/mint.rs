@@ -68,7 +68,11 @@ struct Payload<'a> {
 ///
 /// [`GenerateError`] if the library fails.
 pub fn mint(keyring: &Keyring, grant: &AccessGrant<'_>) -> Result<String, GenerateError> {
-    let header = Header { alg: "RS256", typ: "at+jwt", kid: keyring.kid() };
+    let header = Header {
+        alg: "RS256",
+        typ: "at+jwt",
+        kid: keyring.kid(),
+    };
     let payload = Payload {
         iss: grant.issuer,
         aud: grant.audience,
@@ -94,5 +98,7 @@ pub fn mint(keyring: &Keyring, grant: &AccessGrant<'_>) -> Result<String, Genera
 }
 
 fn part(value: &impl Serialize) -> Result<String, GenerateError> {
-    serde_json::to_vec(value).map(|json| base64url(&json)).map_err(|_| GenerateError)
+    serde_json::to_vec(value)
+        .map(|json| base64url(&json))
+        .map_err(|_| GenerateError)
 }

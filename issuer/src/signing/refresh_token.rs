@@ -99,7 +99,11 @@ impl RefreshSecret {
         let mut derived = [0; BYTES];
         let counter = counter.to_be_bytes();
         let info: [&[u8]; 2] = [b"usher refresh successor", &counter];
-        let filled = self.0.extract(&token.0).expand(&info, Length).and_then(|key| key.fill(&mut derived));
+        let filled = self
+            .0
+            .extract(&token.0)
+            .expand(&info, Length)
+            .and_then(|key| key.fill(&mut derived));
         if filled.is_err() {
             // HKDF fails for outputs of more than 255 hashes alone; a token of zeros must not go out all the same.
             derived = random::bytes();
@@ -125,7 +129,13 @@ mod tests {
         assert!(text.expose_secret().starts_with("usher_rt_"));
         assert_eq!(RefreshToken::parse(&text).unwrap().digest(), token.digest());
         assert_eq!(format!("{token:?}"), "RefreshToken([REDACTED])");
-        for bad in ["", "usher_rt_", "usher_rt_AAAA", "AAAA", &text.expose_secret()[1..]] {
+        for bad in [
+            "",
+            "usher_rt_",
+            "usher_rt_AAAA",
+            "AAAA",
+            &text.expose_secret()[1..],
+        ] {
             assert!(RefreshToken::parse(&bad.to_owned().into()).is_none(), "{bad}");
         }
     }
@@ -138,6 +148,9 @@ mod tests {
         assert_eq!(secret.successor(&token, 5).digest(), successor);
         assert_ne!(secret.successor(&token, 6).digest(), successor);
         assert_ne!(secret.successor(&RefreshToken::random(), 5).digest(), successor);
-        assert_ne!(RefreshSecret::from_bytes(&[2; 32]).successor(&token, 5).digest(), successor);
+        assert_ne!(
+            RefreshSecret::from_bytes(&[2; 32]).successor(&token, 5).digest(),
+            successor
+        );
     }
 }

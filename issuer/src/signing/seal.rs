@@ -53,7 +53,11 @@ impl SealingKey {
     ///
     /// As [`SealingKey::read`].
     pub fn read_or_create(path: &Path) -> Result<Self, SealError> {
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let made = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
         match made {
             Ok(mut file) => {
                 let bytes = Zeroizing::new(random::bytes::<KEY_BYTES>());
@@ -159,6 +163,9 @@ mod tests {
         assert!(second.open("here", &sealed).is_ok());
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&path, "not a key").unwrap();
-        assert!(matches!(SealingKey::read_or_create(&path), Err(SealError::NotKey)));
+        assert!(matches!(
+            SealingKey::read_or_create(&path),
+            Err(SealError::NotKey)
+        ));
     }
 }

@@ -62,7 +62,10 @@ pub async fn insert_active(
          VALUES ($1, 'active', $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING",
     );
     let now = work.now().await?;
-    Ok(work.execute(&INSERT, args![kid, public.0, public.1, sealed, now]).await? == 1)
+    Ok(work
+        .execute(&INSERT, args![kid, public.0, public.1, sealed, now])
+        .await?
+        == 1)
 }
 
 /// A secret of the issuer by name, sealed.
@@ -72,7 +75,10 @@ pub async fn insert_active(
 /// [`StoreError`] if the database does not answer.
 pub async fn secret(work: &mut Work, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     const SECRET: Statement = Statement::both("SELECT sealed FROM server_secrets WHERE name = $1");
-    work.fetch_optional(&SECRET, args![name]).await?.map(|row| row.bytes("sealed")).transpose()
+    work.fetch_optional(&SECRET, args![name])
+        .await?
+        .map(|row| row.bytes("sealed"))
+        .transpose()
 }
 
 /// Adds a secret, unless there is one of the name already.

@@ -32,10 +32,15 @@ impl Outcome {
     }
 
     fn read(name: &str) -> Result<Self, StoreError> {
-        [Self::Success, Self::WrongPassword, Self::Disabled, Self::Throttled]
-            .into_iter()
-            .find(|outcome| outcome.as_str() == name)
-            .ok_or_else(|| defect(format!("unknown outcome {name:?}")))
+        [
+            Self::Success,
+            Self::WrongPassword,
+            Self::Disabled,
+            Self::Throttled,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == name)
+        .ok_or_else(|| defect(format!("unknown outcome {name:?}")))
     }
 }
 
@@ -95,7 +100,9 @@ pub async fn list(work: &mut Work, user: SubjectId, page: PageRequest) -> Result
         "SELECT id, at, session_id, outcome, ip, user_agent, device FROM login_history \
          WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
     );
-    let rows = work.fetch_all(&LIST, args![user, page.before_or_end(), page.limit_and_one()]).await?;
+    let rows = work
+        .fetch_all(&LIST, args![user, page.before_or_end(), page.limit_and_one()])
+        .await?;
     page.page(rows, read, |attempt| attempt.id.0)
 }
 

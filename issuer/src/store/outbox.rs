@@ -45,7 +45,9 @@ async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
     let now = work.now().await?;
     let row = work.fetch_one(&GREATEST, args![now]).await?;
     let lifetime_s = row.number_or_null("lifetime_s")?.unwrap_or(0);
-    Ok(UnixMillis(now.0 + lifetime_s * 1000).plus(limits::LEEWAY_MAX).plus(limits::REVOCATION_MARGIN))
+    Ok(UnixMillis(now.0 + lifetime_s * 1000)
+        .plus(limits::LEEWAY_MAX)
+        .plus(limits::REVOCATION_MARGIN))
 }
 
 /// Records that access tokens are signed with this lifetime from now on. To be said before the first is signed, and
@@ -83,22 +85,42 @@ pub async fn live_after(work: &mut Work, after: i64) -> Result<Vec<OutboxEntry>,
          WHERE id > $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id LIMIT $3",
     );
     let now = work.now().await?;
-    work.fetch_all(&AFTER, args![after, now, BATCH]).await?.iter().map(read).collect()
+    work.fetch_all(&AFTER, args![after, now, BATCH])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &Row) -> Result<OutboxEntry, StoreError> {
     let reference = || row.id::<uuid::Uuid>("ref");
     let name = || row.text("name").map(Into::into);
     let fact = match row.text("kind")?.as_str() {
-        "session" => Fact::Session { session: reference()?.into() },
-        "subject" => Fact::Subject { subject: reference()?.into(), min_ver: row.number("version")? },
-        "token" => Fact::Token { token: reference()?.into() },
-        "role" => Fact::Role { name: name()?, min_rver: row.number("version")? },
+        "session" => Fact::Session {
+            session: reference()?.into(),
+        },
+        "subject" => Fact::Subject {
+            subject: reference()?.into(),
+            min_ver: row.number("version")?,
+        },
+        "token" => Fact::Token {
+            token: reference()?.into(),
+        },
+        "role" => Fact::Role {
+            name: name()?,
+            min_rver: row.number("version")?,
+        },
         "key" => Fact::Key { kid: name()? },
         other => return Err(defect(format!("unknown kind of revocation {other:?}"))),
     };
-    let revocation = Revocation { fact, expires: row.time_or_null("expires_at")? };
-    Ok(OutboxEntry { id: row.number("id")?, revocation })
+    let revocation = Revocation {
+        fact,
+        expires: row.time_or_null("expires_at")?,
+    };
+    Ok(OutboxEntry {
+        id: row.number("id")?,
+        revocation,
+    })
 }
 
 /// Forgets entries that can refuse nothing any more. How many.

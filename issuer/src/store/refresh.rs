@@ -34,7 +34,9 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     const INSERT: Statement =
         Statement::both("INSERT INTO refresh_tokens (digest, session_id, counter) VALUES ($1, $2, $3)");
-    work.execute(&INSERT, args![digest, session, counter]).await.map(|_| ())
+    work.execute(&INSERT, args![digest, session, counter])
+        .await
+        .map(|_| ())
 }
 
 /// Whose a digest is. Locks nothing.
@@ -44,7 +46,10 @@ pub async fn insert(
 /// [`StoreError`] if the database does not answer.
 pub async fn session_of(work: &mut Work, digest: &[u8]) -> Result<Option<SessionId>, StoreError> {
     const FIND: Statement = Statement::both("SELECT session_id FROM refresh_tokens WHERE digest = $1");
-    work.fetch_optional(&FIND, args![digest]).await?.map(|row| row.id("session_id")).transpose()
+    work.fetch_optional(&FIND, args![digest])
+        .await?
+        .map(|row| row.id("session_id"))
+        .transpose()
 }
 
 /// What is known of a presented token, read behind the lock that [`super::truth::of_session`] holds.
@@ -90,7 +95,10 @@ pub async fn rotate(
     );
     let now = work.now().await?;
     let successor = presented.counter + 1;
-    work.execute(&USE, args![presented.session, presented.counter, now]).await?;
+    work.execute(&USE, args![presented.session, presented.counter, now])
+        .await?;
     insert(work, successor_digest, presented.session, successor).await?;
-    work.execute(&MOVE_ON, args![presented.session, successor, now, idle_expiry]).await.map(|_| ())
+    work.execute(&MOVE_ON, args![presented.session, successor, now, idle_expiry])
+        .await
+        .map(|_| ())
 }

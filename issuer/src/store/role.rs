@@ -50,7 +50,9 @@ pub async fn insert(
         "INSERT INTO roles (id, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)",
     );
     let now = work.now().await?;
-    work.execute(&INSERT, args![id, name, description, now]).await.map(|_| ())
+    work.execute(&INSERT, args![id, name, description, now])
+        .await
+        .map(|_| ())
 }
 
 /// The role of this id.
@@ -62,7 +64,11 @@ pub async fn by_id(work: &mut Work, id: RoleId) -> Result<Option<Role>, StoreErr
     const BY_ID: Statement = Statement::both(
         "SELECT id, name, description, built_in, created_at, updated_at FROM roles WHERE id = $1",
     );
-    work.fetch_optional(&BY_ID, args![id]).await?.as_ref().map(read).transpose()
+    work.fetch_optional(&BY_ID, args![id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// The role of this id, its row locked until the unit of work ends.
@@ -75,7 +81,11 @@ pub async fn lock(work: &mut Work, id: RoleId) -> Result<Option<Role>, StoreErro
         "SELECT id, name, description, built_in, created_at, updated_at FROM roles WHERE id = $1 FOR UPDATE",
         "SELECT id, name, description, built_in, created_at, updated_at FROM roles WHERE id = $1",
     );
-    work.fetch_optional(&LOCK, args![id]).await?.as_ref().map(read).transpose()
+    work.fetch_optional(&LOCK, args![id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// A page of the roles, newest first.
@@ -88,7 +98,9 @@ pub async fn list(work: &mut Work, page: PageRequest) -> Result<Page<Role>, Stor
         "SELECT id, name, description, built_in, created_at, updated_at FROM roles \
          WHERE id < $1 ORDER BY id DESC LIMIT $2",
     );
-    let rows = work.fetch_all(&LIST, args![page.before_or_end(), page.limit_and_one()]).await?;
+    let rows = work
+        .fetch_all(&LIST, args![page.before_or_end(), page.limit_and_one()])
+        .await?;
     page.page(rows, read, |role| role.id.0)
 }
 
@@ -102,7 +114,11 @@ pub async fn of_user(work: &mut Work, user: SubjectId) -> Result<Vec<Role>, Stor
         "SELECT r.id, r.name, r.description, r.built_in, r.created_at, r.updated_at FROM user_roles ur \
          JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = $1 ORDER BY r.name",
     );
-    work.fetch_all(&OF_USER, args![user]).await?.iter().map(read).collect()
+    work.fetch_all(&OF_USER, args![user])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Changes name and description.
@@ -116,11 +132,12 @@ pub async fn update(
     name: &str,
     description: Option<&str>,
 ) -> Result<(), StoreError> {
-    const UPDATE: Statement = Statement::both(
-        "UPDATE roles SET name = $2, description = $3, updated_at = $4 WHERE id = $1",
-    );
+    const UPDATE: Statement =
+        Statement::both("UPDATE roles SET name = $2, description = $3, updated_at = $4 WHERE id = $1");
     let now = work.now().await?;
-    work.execute(&UPDATE, args![id, name, description, now]).await.map(|_| ())
+    work.execute(&UPDATE, args![id, name, description, now])
+        .await
+        .map(|_| ())
 }
 
 /// Deletes a role, and so takes it from everyone.
@@ -141,7 +158,10 @@ pub async fn delete(work: &mut Work, id: RoleId) -> Result<(), StoreError> {
 pub async fn outdate_name(work: &mut Work, name: &str) -> Result<(), StoreError> {
     const RAISE: Statement = Statement::both("UPDATE role_version SET rver = rver + 1 RETURNING rver");
     let row = work.fetch_one(&RAISE, args![]).await?;
-    let fact = Fact::Role { name: name.into(), min_rver: row.number("rver")? };
+    let fact = Fact::Role {
+        name: name.into(),
+        min_rver: row.number("rver")?,
+    };
     outbox::record(work, &fact).await
 }
 

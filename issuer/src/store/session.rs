@@ -57,7 +57,11 @@ pub async fn insert(
          user_agent, device) VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8)",
     );
     let now = work.now().await?;
-    let Origin { ip, user_agent, device } = origin;
+    let Origin {
+        ip,
+        user_agent,
+        device,
+    } = origin;
     let arguments = args![
         id,
         user,
@@ -87,7 +91,12 @@ pub async fn list_live(
          ORDER BY id DESC LIMIT $4",
     );
     let now = work.now().await?;
-    let rows = work.fetch_all(&LIST, args![user, now, page.before_or_end(), page.limit_and_one()]).await?;
+    let rows = work
+        .fetch_all(
+            &LIST,
+            args![user, now, page.before_or_end(), page.limit_and_one()],
+        )
+        .await?;
     page.page(rows, read, |session| session.id.0)
 }
 
@@ -119,7 +128,8 @@ pub async fn owner_of_live(
     );
     let now = work.now().await?;
     let row = work.fetch_optional(&OWNER, args![session, now]).await?;
-    row.map(|row| Ok((row.id("id")?, row.flag("superuser")?))).transpose()
+    row.map(|row| Ok((row.id("id")?, row.flag("superuser")?)))
+        .transpose()
 }
 
 /// Ends a session and records that its tokens are revoked. Whether it was alive.

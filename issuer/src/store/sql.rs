@@ -38,9 +38,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(database) if database.is_unique_violation() => Self::Duplicate(error),
             sqlx::Error::Database(database) if database.is_foreign_key_violation() => Self::Gone(error),
-            sqlx::Error::Database(database)
-                if database.code().is_some_and(|code| is_passing(&code)) =>
-            {
+            sqlx::Error::Database(database) if database.code().is_some_and(|code| is_passing(&code)) => {
                 Self::Unavailable(error)
             }
             _ => Self::Defect(error),
@@ -52,11 +50,14 @@ impl From<sqlx::Error> for StoreError {
 /// 40, 53, 57 and 55P03), read-only after a failover (25006). SQLite: BUSY and LOCKED with their extended codes,
 /// FULL, IOERR.
 fn is_passing(code: &str) -> bool {
-    let class_is_passing = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+    let class_is_passing = ["08", "40", "53", "57"]
+        .iter()
+        .any(|class| code.starts_with(class));
     if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006")) {
         return true;
     }
-    code.parse::<u32>().is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 10 | 13))
+    code.parse::<u32>()
+        .is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 10 | 13))
 }
 
 /// A statement's text for each database. `$1` works in both.
@@ -69,7 +70,10 @@ pub(super) struct Statement {
 impl Statement {
     /// One text that both take.
     pub(super) const fn both(text: &'static str) -> Self {
-        Self { postgres: text, sqlite: text }
+        Self {
+            postgres: text,
+            sqlite: text,
+        }
     }
 
     /// A text for each, where they differ.
@@ -128,25 +132,30 @@ type PostgresQuery = sqlx::query::Query<'static, Postgres, <Postgres as sqlx::Da
 type SqliteQuery = sqlx::query::Query<'static, Sqlite, <Sqlite as sqlx::Database>::Arguments>;
 
 fn postgres_query(statement: &Statement, arguments: Vec<Argument>) -> PostgresQuery {
-    arguments.into_iter().fold(sqlx::query(statement.postgres), |query, argument| match argument {
-        Argument::Id(id) => query.bind(id),
-        Argument::Text(text) => query.bind(text),
-        Argument::Bytes(bytes) => query.bind(bytes),
-        Argument::Flag(flag) => query.bind(flag),
-        Argument::Number(number) => query.bind(number),
-        Argument::Time(at) => query.bind(at.map(to_timestamp)),
-    })
+    arguments.into_iter().fold(
+        sqlx::query(statement.postgres),
+        |query, argument| match argument {
+            Argument::Id(id) => query.bind(id),
+            Argument::Text(text) => query.bind(text),
+            Argument::Bytes(bytes) => query.bind(bytes),
+            Argument::Flag(flag) => query.bind(flag),
+            Argument::Number(number) => query.bind(number),
+            Argument::Time(at) => query.bind(at.map(to_timestamp)),
+        },
+    )
 }
 
 fn sqlite_query(statement: &Statement, arguments: Vec<Argument>) -> SqliteQuery {
-    arguments.into_iter().fold(sqlx::query(statement.sqlite), |query, argument| match argument {
-        Argument::Id(id) => query.bind(id),
-        Argument::Text(text) => query.bind(text),
-        Argument::Bytes(bytes) => query.bind(bytes),
-        Argument::Flag(flag) => query.bind(flag),
-        Argument::Number(number) => query.bind(number),
-        Argument::Time(at) => query.bind(at.map(|at| at.0)),
-    })
+    arguments
+        .into_iter()
+        .fold(sqlx::query(statement.sqlite), |query, argument| match argument {
+            Argument::Id(id) => query.bind(id),
+            Argument::Text(text) => query.bind(text),
+            Argument::Bytes(bytes) => query.bind(bytes),
+            Argument::Flag(flag) => query.bind(flag),
+            Argument::Number(number) => query.bind(number),
+            Argument::Time(at) => query.bind(at.map(|at| at.0)),
+        })
 }
 
 fn to_timestamp(at: UnixMillis) -> OffsetDateTime {
@@ -210,12 +219,15 @@ impl Row {
     }
 
     pub(super) fn time(&self, name: &str) -> Result<UnixMillis, StoreError> {
-        self.time_or_null(name)?.ok_or_else(|| defect(format!("{name} is null")))
+        self.time_or_null(name)?
+            .ok_or_else(|| defect(format!("{name} is null")))
     }
 
     pub(super) fn time_or_null(&self, name: &str) -> Result<Option<UnixMillis>, StoreError> {
         match self {
-            Self::Postgres(row) => Ok(row.try_get::<Option<OffsetDateTime>, _>(name)?.map(from_timestamp)),
+            Self::Postgres(row) => Ok(row
+                .try_get::<Option<OffsetDateTime>, _>(name)?
+                .map(from_timestamp)),
             Self::Sqlite(row) => Ok(row.try_get::<Option<i64>, _>(name)?.map(UnixMillis)),
         }
     }
@@ -244,7 +256,12 @@ pub struct Work {
 
 impl Work {
     pub(super) fn new(link: Link, clock: Arc<dyn Clock>) -> Self {
-        Self { link, clock, now: None, skew: Duration::ZERO }
+        Self {
+            link,
+            clock,
+            now: None,
+            skew: Duration::ZERO,
+        }
     }
 
     /// The database's time, read once for a unit of work, when it is first asked for.
@@ -258,7 +275,9 @@ impl Work {
             return Ok(now);
         }
         let now = match self.link {
-            Link::Postgres(_) | Link::PostgresTransaction(_) => self.fetch_one(&NOW, args![]).await?.time("now")?,
+            Link::Postgres(_) | Link::PostgresTransaction(_) => {
+                self.fetch_one(&NOW, args![]).await?.time("now")?
+            }
             // SQLite runs in this process, so its time is ours.
             Link::Sqlite(_) | Link::SqliteTransaction(_) => self.clock.now(),
         };
@@ -293,10 +312,22 @@ impl Work {
         arguments: Vec<Argument>,
     ) -> Result<u64, StoreError> {
         Ok(match &mut self.link {
-            Link::Postgres(link) => postgres_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
-            Link::PostgresTransaction(link) => postgres_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
-            Link::Sqlite(link) => sqlite_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
-            Link::SqliteTransaction(link) => sqlite_query(statement, arguments).execute(&mut **link).await?.rows_affected(),
+            Link::Postgres(link) => postgres_query(statement, arguments)
+                .execute(&mut **link)
+                .await?
+                .rows_affected(),
+            Link::PostgresTransaction(link) => postgres_query(statement, arguments)
+                .execute(&mut **link)
+                .await?
+                .rows_affected(),
+            Link::Sqlite(link) => sqlite_query(statement, arguments)
+                .execute(&mut **link)
+                .await?
+                .rows_affected(),
+            Link::SqliteTransaction(link) => sqlite_query(statement, arguments)
+                .execute(&mut **link)
+                .await?
+                .rows_affected(),
         })
     }
 
@@ -309,10 +340,20 @@ impl Work {
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         Ok(match &mut self.link {
-            Link::Postgres(link) => postgres(postgres_query(statement, arguments).fetch_all(&mut **link).await?),
-            Link::PostgresTransaction(link) => postgres(postgres_query(statement, arguments).fetch_all(&mut **link).await?),
+            Link::Postgres(link) => postgres(
+                postgres_query(statement, arguments)
+                    .fetch_all(&mut **link)
+                    .await?,
+            ),
+            Link::PostgresTransaction(link) => postgres(
+                postgres_query(statement, arguments)
+                    .fetch_all(&mut **link)
+                    .await?,
+            ),
             Link::Sqlite(link) => sqlite(sqlite_query(statement, arguments).fetch_all(&mut **link).await?),
-            Link::SqliteTransaction(link) => sqlite(sqlite_query(statement, arguments).fetch_all(&mut **link).await?),
+            Link::SqliteTransaction(link) => {
+                sqlite(sqlite_query(statement, arguments).fetch_all(&mut **link).await?)
+            }
         })
     }
 
@@ -331,6 +372,8 @@ impl Work {
         statement: &Statement,
         arguments: Vec<Argument>,
     ) -> Result<Row, StoreError> {
-        self.fetch_optional(statement, arguments).await?.ok_or_else(|| defect("a row is missing".to_owned()))
+        self.fetch_optional(statement, arguments)
+            .await?
+            .ok_or_else(|| defect("a row is missing".to_owned()))
     }
 }

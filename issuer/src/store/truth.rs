@@ -44,7 +44,9 @@ pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Tr
          AND u.active",
     );
     let now = work.now().await?;
-    let Some(row) = work.fetch_optional(&TRUTH, args![session, now]).await? else { return Ok(None) };
+    let Some(row) = work.fetch_optional(&TRUTH, args![session, now]).await? else {
+        return Ok(None);
+    };
     Ok(Some(Truth {
         subject: row.id("id")?,
         roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
@@ -90,7 +92,10 @@ pub async fn of_caller(
          FROM users u CROSS JOIN role_version v WHERE u.id = $1",
     );
     let now = work.now().await?;
-    let Some(row) = work.fetch_optional(&STANDING, args![subject, session, now]).await? else {
+    let Some(row) = work
+        .fetch_optional(&STANDING, args![subject, session, now])
+        .await?
+    else {
         return Ok(None);
     };
     Ok(Some(Standing {

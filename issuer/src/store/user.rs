@@ -65,7 +65,9 @@ macro_rules! select_user {
 
 /// Splits what `string_agg(…, ',')` put together. Role names have no commas.
 pub(super) fn names(joined: Option<&str>) -> Vec<String> {
-    joined.map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default()
+    joined
+        .map(|names| names.split(',').map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 fn read_user(row: &Row) -> Result<User, StoreError> {
@@ -106,7 +108,9 @@ pub async fn insert(
          VALUES ($1, $2, $3, $4, $5, $6, $6)",
     );
     let now = work.now().await?;
-    work.execute(&INSERT, args![id, login, password_hash, superuser, now.0, now]).await.map(|_| ())
+    work.execute(&INSERT, args![id, login, password_hash, superuser, now.0, now])
+        .await
+        .map(|_| ())
 }
 
 /// Whether a login is taken.
@@ -158,7 +162,11 @@ fn read_password(row: Option<&Row>) -> Result<Option<PasswordRecord>, StoreError
 /// [`StoreError`] if the database does not answer.
 pub async fn by_id(work: &mut Work, id: SubjectId) -> Result<Option<User>, StoreError> {
     const BY_ID: Statement = Statement::both(select_user!("WHERE u.id = $1"));
-    work.fetch_optional(&BY_ID, args![id]).await?.as_ref().map(read_user).transpose()
+    work.fetch_optional(&BY_ID, args![id])
+        .await?
+        .as_ref()
+        .map(read_user)
+        .transpose()
 }
 
 /// The id of the user with this login.
@@ -168,7 +176,10 @@ pub async fn by_id(work: &mut Work, id: SubjectId) -> Result<Option<User>, Store
 /// [`StoreError`] if the database does not answer.
 pub async fn id_by_login(work: &mut Work, login: &str) -> Result<Option<SubjectId>, StoreError> {
     const ID: Statement = Statement::both("SELECT id FROM users WHERE login = $1");
-    work.fetch_optional(&ID, args![login]).await?.map(|row| row.id("id")).transpose()
+    work.fetch_optional(&ID, args![login])
+        .await?
+        .map(|row| row.id("id"))
+        .transpose()
 }
 
 /// A page of the users whose login begins with `prefix`, newest first.
@@ -214,7 +225,11 @@ pub async fn lock(
         "SELECT id, active, superuser, ver FROM users WHERE id IN ($1, $2) OR superuser ORDER BY id",
     );
     let statement = if superusers { &LOCK_SUPERUSERS } else { &LOCK };
-    work.fetch_all(statement, args![first, second]).await?.iter().map(read_locked).collect()
+    work.fetch_all(statement, args![first, second])
+        .await?
+        .iter()
+        .map(read_locked)
+        .collect()
 }
 
 /// Locks a user for a login if the password hash is still `hash` and the account active. With `new_hash` it is
@@ -258,7 +273,10 @@ pub async fn outdate_tokens(work: &mut Work, id: SubjectId) -> Result<(), StoreE
     );
     let now = work.now().await?;
     let row = work.fetch_one(&RAISE, args![id, now.0, now]).await?;
-    let fact = Fact::Subject { subject: id, min_ver: row.number("ver")? };
+    let fact = Fact::Subject {
+        subject: id,
+        min_ver: row.number("ver")?,
+    };
     outbox::record(work, &fact).await
 }
 

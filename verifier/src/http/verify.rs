@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, Request, StatusCode, Version};
 use hyper::body::Body;
 use shared::credentials;
+use shared::host::CanonicalHost;
 use shared::reason::Reason;
 
 use super::original::Original;
@@ -96,7 +97,7 @@ impl Authz {
         self.context.pipeline.decide(&Question {
             method: original.method,
             path: original.path.as_str(),
-            host: original.host.as_ref().map(|host| host.as_str()),
+            host: original.host.as_ref().map(CanonicalHost::as_str),
             credentials: credentials::find(&request.headers, &self.context.cookie),
             is_cross_site: self.is_cross_site(request, original),
         })

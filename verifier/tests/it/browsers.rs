@@ -10,7 +10,7 @@ const ORIGIN: &str = "https://movies.example.org";
 
 async fn guarded() -> World {
     World::with(RULES, |settings| {
-        settings.allowed_origins = OneOrMany(vec![ORIGIN.to_owned()])
+        settings.allowed_origins = OneOrMany(vec![ORIGIN.to_owned()]);
     })
     .await
 }

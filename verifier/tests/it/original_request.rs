@@ -221,7 +221,7 @@ async fn there_is_nothing_elsewhere() {
 #[tokio::test]
 async fn a_peer_that_is_not_trusted_may_not_ask() {
     let world = World::with(RULES, |settings| {
-        settings.trusted_proxies = "10.0.0.0/8,unix".parse().unwrap()
+        settings.trusted_proxies = "10.0.0.0/8,unix".parse().unwrap();
     })
     .await;
     for endpoint in Endpoint::ALL {
@@ -240,7 +240,7 @@ async fn a_unix_socket_is_answered_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("verifier.sock");
     let world = World::with(RULES, |settings| {
-        settings.listen = OneOrMany(vec![ListenAddress::Unix(path)])
+        settings.listen = OneOrMany(vec![ListenAddress::Unix(path)]);
     })
     .await;
     let token = world.forge().roles(&["admin"]).token();

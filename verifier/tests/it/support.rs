@@ -23,19 +23,19 @@ use verifier::app::{Parts, Verifier};
 use verifier::keys::WatchedKeys;
 use verifier::settings::Settings;
 
-pub use client::{Answer, Client, Request};
-pub use key_server::{Canned, KeyServer};
+pub(crate) use client::{Answer, Client, Request};
+pub(crate) use key_server::{Canned, KeyServer};
 
 /// When the clocks of the tests begin.
-pub const START: UnixMillis = UnixMillis(1_795_376_000_000);
+pub(crate) const START: UnixMillis = UnixMillis(1_795_376_000_000);
 
 /// A verifier that runs, with its sources in the test's hand.
-pub struct World {
-    pub clock: Arc<ManualClock>,
-    pub jwks: watch::Sender<Bytes>,
-    pub publisher: ChannelPublisher,
-    pub rules: PathBuf,
-    pub registry: Registry,
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) jwks: watch::Sender<Bytes>,
+    pub(crate) publisher: ChannelPublisher,
+    pub(crate) rules: PathBuf,
+    pub(crate) registry: Registry,
     address: BoundAddress,
     folder: TempDir,
     shutdown: Shutdown,
@@ -44,12 +44,12 @@ pub struct World {
 
 impl World {
     /// A verifier with these rules and settings, which has neither keys nor revocations yet.
-    pub async fn bare(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn bare(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
         Self::start(rules, adjust, false).await
     }
 
     /// A verifier with these rules and settings, which fetches its keys over HTTP and has a fresh replica.
-    pub async fn fetching(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn fetching(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut world = Self::start(rules, adjust, true).await;
         world.heartbeat().await;
         world
@@ -96,7 +96,7 @@ impl World {
     }
 
     /// A verifier with these rules and settings, with key 0 and a fresh replica.
-    pub async fn with(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn with(rules: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut world = Self::bare(rules, adjust).await;
         world.set_keys(&[0]);
         world.heartbeat().await;
@@ -105,19 +105,19 @@ impl World {
     }
 
     /// A verifier with these rules, with key 0 and a fresh replica.
-    pub async fn ready(rules: &str) -> Self {
+    pub(crate) async fn ready(rules: &str) -> Self {
         Self::with(rules, |_| {}).await
     }
 
     /// Publishes these keys; they come into force a moment later.
-    pub fn set_keys(&self, numbers: &[usize]) {
+    pub(crate) fn set_keys(&self, numbers: &[usize]) {
         let keys: Vec<TestKey> = numbers.iter().copied().map(TestKey::number).collect();
         self.jwks
             .send_replace(TestKey::jwks(&keys.iter().collect::<Vec<_>>()).into());
     }
 
     /// Revokes, and returns when it is in force.
-    pub async fn revoke(&mut self, fact: Fact) {
+    pub(crate) async fn revoke(&mut self, fact: Fact) {
         self.publisher
             .publish(Revocation { fact, expires: None })
             .await
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// Sends a heartbeat of now, and returns when it was heard.
-    pub async fn heartbeat(&mut self) {
+    pub(crate) async fn heartbeat(&mut self) {
         self.publisher.heartbeat(self.clock.now()).await.unwrap();
         // Whatever is applied behind it was heard behind it.
         self.revoke(Fact::Token {
@@ -136,50 +136,59 @@ impl World {
     }
 
     /// A forge of good tokens of now.
-    pub fn forge(&self) -> TokenForge {
+    pub(crate) fn forge(&self) -> TokenForge {
         TokenForge::new(&TestKey::number(0), self.clock.now())
     }
 
     /// A new connection.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client::connect(&self.address).await
     }
 
     /// Asks once, on a connection of its own.
-    pub async fn ask(&self, request: &Request) -> Answer {
+    pub(crate) async fn ask(&self, request: &Request) -> Answer {
         self.connect().await.ask(request).await
     }
 
     /// The value of a metric's sample, named with its labels.
-    pub fn metric(&self, sample: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, sample: &str) -> Option<f64> {
+        Some(self.sample(sample)?.parse().unwrap())
+    }
+
+    /// The value of a sample that counts whole things.
+    pub(crate) fn count(&self, sample: &str) -> usize {
+        self.sample(sample).unwrap().parse().unwrap()
+    }
+
+    fn sample(&self, sample: &str) -> Option<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text.lines()
-            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+            .find_map(|line| Some(line.strip_prefix(sample)?.strip_prefix(' ')?.to_owned()))
     }
 
     /// Where things can be put that go with the world.
-    pub fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    pub async fn is_ready(&self) {
+    pub(crate) async fn is_ready(&self) {
         self.verifier.ready().await;
     }
 
-    pub fn address(&self) -> &BoundAddress {
+    pub(crate) fn address(&self) -> &BoundAddress {
         &self.address
     }
 
     /// Stops the verifier, and returns when it has.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.stop.cancel();
         self.verifier.wait().await.unwrap();
     }
 }
 
 /// Waits for a condition that something else brings about, for as long as `within`.
-pub async fn until(within: Duration, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(within: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !condition().await {
             tokio::task::yield_now().await;

@@ -9,7 +9,7 @@ use verifier::http::Endpoint;
 
 /// A request, as it will be written.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -17,7 +17,7 @@ pub struct Request {
 
 impl Request {
     /// A request of exactly this.
-    pub fn raw(method: &str, target: &str) -> Self {
+    pub(crate) fn raw(method: &str, target: &str) -> Self {
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -26,7 +26,7 @@ impl Request {
     }
 
     /// What a proxy of this family asks about an original request.
-    pub fn about(endpoint: Endpoint, method: &str, target: &str) -> Self {
+    pub(crate) fn about(endpoint: Endpoint, method: &str, target: &str) -> Self {
         match endpoint {
             Endpoint::AuthRequest => Self::raw("GET", "/authz/auth-request")
                 .header("X-Original-Method", method)
@@ -39,7 +39,7 @@ impl Request {
     }
 
     /// The same, of this host.
-    pub fn host(self, endpoint: Endpoint, host: &str) -> Self {
+    pub(crate) fn host(self, endpoint: Endpoint, host: &str) -> Self {
         match endpoint {
             Endpoint::AuthRequest => self.header("X-Original-Host", host),
             Endpoint::ForwardAuth => self.header("X-Forwarded-Host", host),
@@ -47,20 +47,20 @@ impl Request {
         }
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    pub fn cookie(self, token: &str) -> Self {
+    pub(crate) fn cookie(self, token: &str) -> Self {
         self.header("Cookie", &format!("theme=dark; __Host-access_token={token}"))
     }
 
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             write!(text, "{name}: {value}\r\n").unwrap();
@@ -72,15 +72,15 @@ impl Request {
 
 /// An answer, as it was read.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// The value of a header that is there once.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self
             .headers
             .iter()
@@ -91,18 +91,18 @@ impl Answer {
     }
 
     /// The problem document's `reason`; empty where there is none.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["reason"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Status and reason.
-    pub fn verdict(&self) -> (u16, String) {
+    pub(crate) fn verdict(&self) -> (u16, String) {
         (self.status, self.reason())
     }
 
     /// Whether the connection is kept.
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.header("connection") != Some("close")
     }
 }
@@ -111,7 +111,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that is spoken on byte by byte.
-pub struct Client {
+pub(crate) struct Client {
     stream: Box<dyn Stream>,
     read: Vec<u8>,
     /// Whether the answer to come has no body, whatever length it says.
@@ -119,7 +119,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn connect(address: &BoundAddress) -> Self {
+    pub(crate) async fn connect(address: &BoundAddress) -> Self {
         let stream: Box<dyn Stream> = match address {
             BoundAddress::Tcp(address) => Box::new(TcpStream::connect(address).await.unwrap()),
             BoundAddress::Unix(path) => Box::new(UnixStream::connect(path).await.unwrap()),
@@ -131,23 +131,23 @@ impl Client {
         }
     }
 
-    pub async fn ask(&mut self, request: &Request) -> Answer {
+    pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
         self.send(&request.to_bytes()).await.unwrap();
         self.is_head = request.method == "HEAD";
         self.answer().await.expect("an answer")
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Says that nothing more will be sent.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         let _ = self.stream.shutdown().await;
     }
 
     /// The next answer; `None` if the connection was closed instead.
-    pub async fn answer(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let head_end = loop {
             if let Some(at) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
@@ -180,7 +180,7 @@ impl Client {
     }
 
     /// Whether the other side closes without a further byte.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.read_more().await
     }
 

@@ -7,14 +7,14 @@ use tokio::sync::{Semaphore, watch};
 
 /// An answer, as it will be written.
 #[derive(Clone, Debug)]
-pub struct Canned {
-    pub status: u16,
-    pub headers: String,
-    pub body: Vec<u8>,
+pub(crate) struct Canned {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Canned {
-    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
             headers: String::new(),
@@ -22,7 +22,7 @@ impl Canned {
         }
     }
 
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self {
             status,
             ..Self::ok("")
@@ -33,8 +33,8 @@ impl Canned {
 /// A small HTTP server on a socket of its own. It answers what it is told to, counts what it is asked, and can hold
 /// its answers back.
 #[derive(Clone)]
-pub struct KeyServer {
-    pub origin: String,
+pub(crate) struct KeyServer {
+    pub(crate) origin: String,
     state: Arc<State>,
 }
 
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl KeyServer {
-    pub async fn start(usual: Canned) -> Self {
+    pub(crate) async fn start(usual: Canned) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State {
@@ -95,31 +95,31 @@ impl KeyServer {
     }
 
     /// What is answered from now on.
-    pub fn answer_with(&self, canned: Canned) {
+    pub(crate) fn answer_with(&self, canned: Canned) {
         *self.state.usual.lock().unwrap() = canned;
     }
 
     /// What is answered once, before that.
-    pub fn answer_next(&self, canned: Canned) {
+    pub(crate) fn answer_next(&self, canned: Canned) {
         self.state.next.lock().unwrap().push_back(canned);
     }
 
     /// Holds answers back until [`KeyServer::release`].
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.state.permits.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.state.permits.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
     /// The paths that were asked for so far.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.state.asked.borrow().clone()
     }
 
     /// Returns when so many requests have come.
-    pub async fn asked_times(&self, times: usize) {
+    pub(crate) async fn asked_times(&self, times: usize) {
         self.state
             .asked
             .subscribe()

@@ -224,7 +224,11 @@ impl Verifier {
 pub fn check(settings: &Settings) -> Result<Vec<Finding>, StartError> {
     build::feed_of(settings, None)?;
     build::load_tls(settings)?;
-    Ok(build::open_rules(settings, None)?.current().warnings().to_vec())
+    Ok(build::open_rules(settings, None)?
+        .current()
+        .policy
+        .warnings()
+        .to_vec())
 }
 
 /// Binds every address.

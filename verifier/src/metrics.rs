@@ -189,7 +189,8 @@ impl Observed {
 
     fn rules(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
         let store = &self.0.policy;
-        let rules = store.current().rules().len();
+        let in_force = store.current();
+        let rules = in_force.policy.rules().len();
         page.gauge(
             "rules",
             "Rules in force",
@@ -198,7 +199,7 @@ impl Observed {
         page.gauge(
             "rules_generation",
             "Grows when rules come into force",
-            &store.generation(),
+            &in_force.generation,
         )?;
         page.gauge(
             "rules_behind",

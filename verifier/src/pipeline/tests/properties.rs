@@ -63,8 +63,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_cached_verdict_is_the_fresh_verdict(events in prop::collection::vec(event(), 1..24)) {
+    fn a_cached_verdict_is_the_fresh_verdict(events in prop::collection::vec(event(), 1..16)) {
         let mut world = World::ready();
+        let mut keeps_nothing = TokenCache::new(0);
         let forges = [
             world.forge(),
             world.forge().roles(&["subscriber"]),
@@ -75,12 +76,12 @@ proptest! {
         for event in events {
             world.happen(&event, &forges);
             for token in &tokens {
-                for path in ["/", "/me", "/films/1", "/billing"] {
+                for path in ["/", "/me", "/films/1"] {
                     for credentials in [Credentials::Bearer(token), Credentials::Cookie(token)] {
                         let warm = world.ask(path, credentials);
-                        let cache = std::mem::replace(&mut world.pipeline.cache, TokenCache::new(0));
+                        std::mem::swap(&mut world.pipeline.cache, &mut keeps_nothing);
                         let fresh = world.ask(path, credentials);
-                        world.pipeline.cache = cache;
+                        std::mem::swap(&mut world.pipeline.cache, &mut keeps_nothing);
                         prop_assert_eq!(warm, fresh, "{} after {:?}", path, event);
                     }
                 }

@@ -324,7 +324,7 @@ fn policy(settings: &Settings) -> Policy {
     let tokens = settings.tokens;
     Policy {
         claims: ClaimsPolicy {
-            issuer: settings.public_url.as_str().into(),
+            issuer: settings.public_url().as_str().into(),
             audience: settings.audience.as_str().into(),
             leeway_s: 0,
         },
@@ -378,7 +378,7 @@ fn limit_settings(settings: &Settings) -> LimitSettings {
 }
 
 fn site(settings: &Settings) -> Site {
-    let public_url = settings.public_url.url().clone();
+    let public_url = settings.public_url().url().clone();
     let login_url = match &settings.portal.login_url {
         Some(url) => url.url().clone(),
         None => public_url.join("/login").unwrap_or_else(|_| public_url.clone()),

@@ -21,8 +21,8 @@ pub struct Settings {
     pub listen: OneOrMany<ListenAddress>,
     /// Where health and metrics are.
     pub admin_listen: OneOrMany<ListenAddress>,
-    /// The `iss` claim, and the base of links.
-    pub public_url: HttpUrl,
+    /// The `iss` claim, and the base of links; see [`Settings::public_url`].
+    pub public_url: Option<HttpUrl>,
     /// The `aud` claim.
     pub audience: String,
     /// The database.
@@ -66,7 +66,7 @@ impl Default for Settings {
         Self {
             listen: OneOrMany(vec![ListenAddress::tcp("127.0.0.1", 8080)]),
             admin_listen: OneOrMany(vec![ListenAddress::tcp("127.0.0.1", 9080)]),
-            public_url: HttpUrl::loopback(8080),
+            public_url: None,
             audience: "movies".to_owned(),
             database: Database::default(),
             redis: Redis::default(),
@@ -327,6 +327,11 @@ impl Default for History {
 }
 
 impl Settings {
+    /// The `iss` claim, and the base of links: `http://127.0.0.1:8080` if not given.
+    pub fn public_url(&self) -> HttpUrl {
+        self.public_url.clone().unwrap_or_else(|| HttpUrl::loopback(8080))
+    }
+
     /// Whether the database is SQLite.
     pub fn uses_sqlite(&self) -> bool {
         self.database.url.expose().starts_with("sqlite:")
@@ -526,7 +531,7 @@ mod tests {
     #[test]
     fn the_defaults_hold() {
         let settings: Settings = load(&Sources::new()).unwrap();
-        assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8080");
+        assert_eq!(settings.public_url().as_str(), "http://127.0.0.1:8080");
         assert!(settings.uses_sqlite());
     }
 

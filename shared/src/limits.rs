@@ -15,6 +15,9 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// A JSON body, in bytes, where an endpoint does not say its own bound.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// A request's body must be complete within this time.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How deep JSON from outside may nest. Nothing of ours goes past 4.
 pub const JSON_DEPTH_MAX: usize = 32;
 

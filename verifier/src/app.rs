@@ -224,6 +224,15 @@ impl Verifier {
 pub fn check(settings: &Settings) -> Result<Vec<Finding>, StartError> {
     build::feed_of(settings, None)?;
     build::load_tls(settings)?;
+    check_rules(settings)
+}
+
+/// Reads the rules file alone. Gives what is suspicious about the rules.
+///
+/// # Errors
+///
+/// [`StartError::Rules`], or [`StartError::Setting`] if no file is named.
+pub fn check_rules(settings: &Settings) -> Result<Vec<Finding>, StartError> {
     Ok(build::open_rules(settings, None)?
         .current()
         .policy

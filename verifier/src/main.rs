@@ -136,7 +136,12 @@ async fn serve_until_told(settings: Settings) -> Result<(), Failure> {
     }
     // Health is told until the very end: the admin listener outlives the others.
     let stop_admin = CancellationToken::new();
-    let serving_admin = tokio::spawn(serve(admin_listeners, admin, ServeOptions::default(), stop_admin.clone()));
+    let serving_admin = tokio::spawn(serve(
+        admin_listeners,
+        admin,
+        ServeOptions::default(),
+        stop_admin.clone(),
+    ));
 
     let drained = verifier.wait().await.map_err(Failure::failed)?;
     tracing::info!(connections_cut = drained.cut, "the verifier has stopped");

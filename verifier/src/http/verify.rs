@@ -84,6 +84,10 @@ impl Authz {
             .map_err(|reason| *reason)
             .and_then(|original| self.decide(request, original));
         decisions.count(endpoint, decided.as_ref().map(|_| ()).map_err(|reason| *reason));
+        if let (Err(reason), Ok(original)) = (&decided, &read) {
+            let (method, path) = (original.method, &original.path);
+            tracing::debug!(%endpoint, %reason, method, %path, "refused");
+        }
         match (decided, read) {
             (Ok(admitted), _) => answers.admitted(&admitted),
             (Err(reason), Ok(original)) => self

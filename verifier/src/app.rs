@@ -233,7 +233,11 @@ pub fn check(settings: &Settings) -> Result<Vec<Finding>, StartError> {
 ///
 /// [`StartError::Rules`], or [`StartError::Setting`] if no file is named.
 pub fn check_rules(settings: &Settings) -> Result<Vec<Finding>, StartError> {
-    Ok(build::open_rules(settings, None)?.current().warnings().to_vec())
+    Ok(build::open_rules(settings, None)?
+        .current()
+        .policy
+        .warnings()
+        .to_vec())
 }
 
 /// Binds every address.

@@ -88,9 +88,9 @@ impl IdentityHeaders {
 impl TokenCache {
     /// A cache of at most about `capacity_bytes`; 0 keeps nothing.
     pub fn new(capacity_bytes: u64) -> Self {
-        let entries = Cache::builder()
+        let entries = Cache::<Box<str>, Arc<CachedToken>>::builder()
             .max_capacity(capacity_bytes)
-            .weigher(|token: &Box<str>, cached: &Arc<CachedToken>| {
+            .weigher(|token, cached| {
                 let bytes = token.len() + cached.memory_bytes() + ENTRY_OVERHEAD_BYTES;
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })

@@ -12,6 +12,7 @@ use shared::crypto::random;
 use shared::keys::{KeySet, KeySetError};
 use shared::time::{BootTime, Clock};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub mod http;
@@ -163,6 +164,7 @@ impl KeyReplica {
     pub async fn follow(self: Arc<Self>, mut source: Box<dyn KeySource>, shutdown: CancellationToken) {
         let mut failures = 0;
         let mut is_unknown = false;
+        let mut due = Instant::now();
         loop {
             if is_unknown {
                 // Before the fetch, so that what is reported meanwhile causes no other; and again behind it.
@@ -175,10 +177,15 @@ impl KeyReplica {
             if is_unknown {
                 self.begin_cooldown();
             }
-            failures = if is_refreshed { 0 } else { failures + 1 };
+            // A failure that a `kid` from outside has caused leaves the schedule as it was: strangers must not make us
+            // knock more often.
+            if is_refreshed || !is_unknown {
+                failures = if is_refreshed { 0 } else { failures + 1 };
+                due = Instant::now() + self.next_fetch_after(failures);
+            }
             is_unknown = tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(self.next_fetch_after(failures)) => false,
+                () = tokio::time::sleep_until(due) => false,
                 () = source.changed() => false,
                 () = self.unknown_reported() => true,
             };

@@ -7,7 +7,7 @@ use std::fmt::Error;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -123,8 +123,8 @@ impl Observed {
             "result",
             [("hit", hits), ("miss", misses)],
         )?;
-        page.gauge("token_cache_entries", "Tokens in the cache", entries)?;
-        page.gauge("token_cache_bytes", "Bytes that they take, about", bytes)
+        page.gauge("token_cache_entries", "Tokens in the cache", &entries)?;
+        page.gauge("token_cache_bytes", "Bytes that they take, about", &bytes)
     }
 
     fn keys(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
@@ -133,18 +133,18 @@ impl Observed {
         page.gauge(
             "keys",
             "Keys in force",
-            u64::try_from(ring.len()).unwrap_or(u64::MAX),
+            &u64::try_from(ring.len()).unwrap_or(u64::MAX),
         )?;
         page.gauge(
             "keys_generation",
             "Grows when a key comes or goes",
-            ring.generation(),
+            &ring.generation(),
         )?;
         if let Some(age) = keys.age() {
             page.gauge(
                 "keys_age_seconds",
                 "Time since the keys were last fetched",
-                age.as_secs_f64(),
+                &age.as_secs_f64(),
             )?;
         }
         let fetches = keys.fetches().map(|(result, count)| (result.as_str(), count));
@@ -177,7 +177,7 @@ impl Observed {
             page.gauge(
                 "revocation_replica_age_seconds",
                 "How old the replica is",
-                age.as_secs_f64(),
+                &age.as_secs_f64(),
             )?;
         }
         page.counter(
@@ -189,21 +189,22 @@ impl Observed {
 
     fn rules(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
         let store = &self.0.policy;
-        let rules = store.current().rules().len();
+        let in_force = store.current();
+        let rules = in_force.policy.rules().len();
         page.gauge(
             "rules",
             "Rules in force",
-            u64::try_from(rules).unwrap_or(u64::MAX),
+            &u64::try_from(rules).unwrap_or(u64::MAX),
         )?;
         page.gauge(
             "rules_generation",
             "Grows when rules come into force",
-            store.generation(),
+            &in_force.generation,
         )?;
         page.gauge(
             "rules_behind",
             "1 while the rules file cannot be used and older rules are in force",
-            u64::from(store.is_behind()),
+            &u64::from(store.is_behind()),
         )?;
         page.counter(
             "rules_reload_failures",
@@ -217,15 +218,15 @@ impl Observed {
 struct Page<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 
 impl Page<'_, '_> {
-    fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> Result<(), Error> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), Error> {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> Result<(), Error> {
+    fn gauge(&mut self, name: &str, help: &str, value: &impl EncodeGaugeValue) -> Result<(), Error> {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
-            .encode_gauge(&value)
+            .encode_gauge(value)
     }
 
     fn counters<const N: usize>(

@@ -66,9 +66,9 @@ impl Pipeline {
         let (now, boot) = (self.clock.now(), self.clock.boot());
         let keys = self.keys.current();
         let revocations = self.revocations.view(now, boot);
-        let policy = self.policy.current();
+        let rules = self.policy.current();
 
-        let route = policy.route(question.path, question.method, question.host);
+        let route = rules.policy.route(question.path, question.method, question.host);
         if route.is_host_unknown() {
             return Err(Reason::Request);
         }

@@ -18,7 +18,7 @@ pub mod template;
 
 pub use decide::{Caller, Permitted, decide};
 pub use rule::{Ask, OnStale, Rule};
-pub use store::{PolicyStore, RulesSource};
+pub use store::{InForce, PolicyStore, RulesSource};
 pub use table::{Match, Table};
 
 /// The rules in force, whole.

@@ -230,7 +230,7 @@ pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<
     let (mut parts, body) = request.into_parts();
     let transport = query::<TransportQuery, _>(&mut parts, &api).await?.read()?;
     let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name)
-        .map(|cookie| cookie.map(|token| SecretString::from(token)));
+        .map(|cookie| cookie.map(SecretString::from));
     let site = check_site(&parts.method, &parts.headers, &api.site);
     let OptionalJson(body) =
         OptionalJson::<RefreshBody>::from_request(Request::from_parts(parts, body), &api).await?;

@@ -5,7 +5,7 @@
 
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use shared::host::CanonicalHost;
 use shared::path::CanonicalPath;
 
@@ -132,7 +132,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u
     if values.next().is_some() {
         Err(Unreadable)
     } else {
-        Ok(first.map(|value| value.as_bytes()))
+        Ok(first.map(HeaderValue::as_bytes))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 /// An endpoint: one for each family of proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `/authz/auth-request`: nginx, HAProxy.
+    /// `/authz/auth-request`: nginx, `HAProxy`.
     AuthRequest,
     /// `/authz/forward-auth`: Traefik, Caddy.
     ForwardAuth,

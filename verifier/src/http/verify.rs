@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, Request, StatusCode, Version};
 use hyper::body::Body;
 use shared::credentials;
+use shared::host::CanonicalHost;
 use shared::reason::Reason;
 
 use super::original::Original;
@@ -83,6 +84,10 @@ impl Authz {
             .map_err(|reason| *reason)
             .and_then(|original| self.decide(request, original));
         decisions.count(endpoint, decided.as_ref().map(|_| ()).map_err(|reason| *reason));
+        if let (Err(reason), Ok(original)) = (&decided, &read) {
+            let (method, path) = (original.method, &original.path);
+            tracing::debug!(%endpoint, %reason, method, %path, "refused");
+        }
         match (decided, read) {
             (Ok(admitted), _) => answers.admitted(&admitted),
             (Err(reason), Ok(original)) => self
@@ -96,7 +101,7 @@ impl Authz {
         self.context.pipeline.decide(&Question {
             method: original.method,
             path: original.path.as_str(),
-            host: original.host.as_ref().map(|host| host.as_str()),
+            host: original.host.as_ref().map(CanonicalHost::as_str),
             credentials: credentials::find(&request.headers, &self.context.cookie),
             is_cross_site: self.is_cross_site(request, original),
         })

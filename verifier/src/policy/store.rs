@@ -38,13 +38,21 @@ pub enum RulesSource {
     BuiltIn(&'static str),
 }
 
+/// Rules, and how many came into force before them.
+#[derive(Debug)]
+pub struct InForce {
+    /// The rules.
+    pub policy: Policy,
+    /// A number that grows with each set of rules that came into force; the first is 1.
+    pub generation: u64,
+}
+
 /// The rules in force. Readers take no lock.
 #[derive(Debug)]
 pub struct PolicyStore {
     source: RulesSource,
     claims: ClaimsPolicy,
-    current: ArcSwap<Policy>,
-    generation: AtomicU64,
+    current: ArcSwap<InForce>,
     failures: AtomicU64,
     is_behind: AtomicBool,
     /// The text that was judged last, good or bad; `None` if it could not be read. Only the follower looks at it.
@@ -67,8 +75,10 @@ impl PolicyStore {
         Ok(Self {
             source,
             claims,
-            current: ArcSwap::from_pointee(policy),
-            generation: AtomicU64::new(1),
+            current: ArcSwap::from_pointee(InForce {
+                policy,
+                generation: 1,
+            }),
             failures: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             judged: Mutex::new(Some(text)),
@@ -76,23 +86,18 @@ impl PolicyStore {
     }
 
     /// The rules in force now.
-    pub fn current(&self) -> Guard<Arc<Policy>> {
+    pub fn current(&self) -> Guard<Arc<InForce>> {
         self.current.load()
-    }
-
-    /// A number that grows with each set of rules that came into force.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
     }
 
     /// How many times a changed file could not be used.
     pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.failures.load(Ordering::Acquire)
     }
 
     /// Whether the file says something that could not be used, so that older rules are in force.
     pub fn is_behind(&self) -> bool {
-        self.is_behind.load(Ordering::Relaxed)
+        self.is_behind.load(Ordering::Acquire)
     }
 
     /// Follows the file until `shutdown`.
@@ -158,14 +163,14 @@ impl PolicyStore {
             Ok(policy) => {
                 warn_of(&policy);
                 let rules = policy.rules().len();
-                self.current.store(Arc::new(policy));
-                let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-                self.is_behind.store(false, Ordering::Relaxed);
+                let generation = self.current().generation + 1;
+                self.is_behind.store(false, Ordering::Release);
+                self.current.store(Arc::new(InForce { policy, generation }));
                 tracing::info!(file, rules, generation, "the rules were reloaded");
             }
             Err(error) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                self.is_behind.store(true, Ordering::Relaxed);
+                self.is_behind.store(true, Ordering::Release);
+                self.failures.fetch_add(1, Ordering::Release);
                 tracing::error!(%error, "the rules file cannot be used; the rules that were in force stay so");
             }
         }

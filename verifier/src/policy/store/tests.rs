@@ -49,7 +49,7 @@ fn plain_file(folder: &Path) -> PathBuf {
 
 impl Followed {
     fn default_ask(&self) -> Ask {
-        self.store.current().route("/", "GET", None).ask().clone()
+        self.store.current().policy.route("/", "GET", None).ask().clone()
     }
 
     /// Waits for `condition`, for the two seconds that are promised.
@@ -72,7 +72,7 @@ async fn a_file_written_in_place_or_renamed_over_comes_into_force() {
     followed
         .within_two_seconds(|now| now.default_ask() == Ask::Deny)
         .await;
-    assert_eq!(followed.store.generation(), 2);
+    assert_eq!(followed.store.current().generation, 2);
 
     let beside = followed.folder.path().join("next.toml");
     std::fs::write(&beside, OPEN).unwrap();
@@ -80,7 +80,10 @@ async fn a_file_written_in_place_or_renamed_over_comes_into_force() {
     followed
         .within_two_seconds(|now| now.default_ask() == Ask::Nothing)
         .await;
-    assert_eq!((followed.store.generation(), followed.store.failures()), (3, 0));
+    assert_eq!(
+        (followed.store.current().generation, followed.store.failures()),
+        (3, 0)
+    );
 }
 
 #[tokio::test]
@@ -118,7 +121,7 @@ async fn a_bad_or_missing_file_leaves_the_old_rules_in_force_and_is_counted() {
     std::fs::remove_file(&followed.path).unwrap();
     followed.within_two_seconds(|now| now.store.failures() == 2).await;
     assert_eq!(
-        (followed.default_ask(), followed.store.generation()),
+        (followed.default_ask(), followed.store.current().generation),
         (Ask::Nothing, 1)
     );
 
@@ -151,6 +154,6 @@ async fn a_file_that_never_settles_comes_into_force_all_the_same() {
 async fn built_in_rules_are_followed_by_doing_nothing() {
     let store = Arc::new(PolicyStore::open(RulesSource::BuiltIn(CLOSED), claims()).unwrap());
     Arc::clone(&store).follow(CancellationToken::new()).await;
-    assert_eq!(store.current().route("/", "GET", None).ask(), &Ask::Deny);
+    assert_eq!(store.current().policy.route("/", "GET", None).ask(), &Ask::Deny);
     assert!(PolicyStore::open(RulesSource::BuiltIn(""), claims()).is_err());
 }

@@ -129,6 +129,13 @@ impl Issuer {
     ///
     /// [`StartError`].
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, feed: Feed) -> Result<Self, StartError> {
+        if matches!(feed, Feed::InProcess(_)) && !settings.uses_sqlite() {
+            // With several writers a lower number of the outbox can be committed after a higher one was read, and
+            // would never be published.
+            return Err(StartError::Setting(
+                "database.url: in one process the database is SQLite: `sqlite:PATH`".to_owned(),
+            ));
+        }
         let store = open_store(settings, Arc::clone(&clock), true).await?;
         let sealing = sealing_key(settings)?;
         let bits = settings

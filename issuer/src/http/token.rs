@@ -171,7 +171,7 @@ pub(super) async fn register(
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
     let pair = api
         .service
-        .register(&credentials.into(), client.ip, &client.origin)
+        .register(&credentials.into(), client.counted_as(), &client.origin)
         .await?;
     let mut response = answer(
         &api,
@@ -206,7 +206,7 @@ pub(super) async fn login(
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
     let pair = api
         .service
-        .login(&credentials.into(), client.ip, &client.origin)
+        .login(&credentials.into(), client.counted_as(), &client.origin)
         .await?;
     Ok(answer(
         &api,

@@ -103,17 +103,13 @@ pub async fn open_store(
 
 /// Reads the encryption key; beside a SQLite file one is made where there is none.
 fn sealing_key(settings: &Settings) -> Result<SealingKey, StartError> {
-    let given = settings.keys.encryption_key_file.clone();
-    let (path, read) = match given {
-        Some(path) => {
-            let read = SealingKey::read(&path);
-            (path, read)
-        }
-        None => {
-            let path = beside_sqlite(settings.database.url.expose());
-            let read = SealingKey::read_or_create(&path);
-            (path, read)
-        }
+    let (path, read) = if let Some(path) = settings.keys.encryption_key_file.clone() {
+        let read = SealingKey::read(&path);
+        (path, read)
+    } else {
+        let path = beside_sqlite(settings.database.url.expose());
+        let read = SealingKey::read_or_create(&path);
+        (path, read)
     };
     read.map_err(|source| StartError::EncryptionKey { path, source })
 }
@@ -133,6 +129,13 @@ impl Issuer {
     ///
     /// [`StartError`].
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, feed: Feed) -> Result<Self, StartError> {
+        if matches!(feed, Feed::InProcess(_)) && !settings.uses_sqlite() {
+            // With several writers a lower number of the outbox can be committed after a higher one was read, and
+            // would never be published.
+            return Err(StartError::Setting(
+                "database.url: in one process the database is SQLite: `sqlite:PATH`".to_owned(),
+            ));
+        }
         let store = open_store(settings, Arc::clone(&clock), true).await?;
         let sealing = sealing_key(settings)?;
         let bits = settings
@@ -197,7 +200,7 @@ impl Issuer {
             _ => None,
         };
         let mut listeners = Vec::new();
-        for address in settings.listen.iter() {
+        for address in &settings.listen {
             listeners.push(
                 Listener::bind(address, UNIX_SOCKET_MODE)
                     .await?

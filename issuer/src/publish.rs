@@ -100,7 +100,11 @@ impl InProcessRelay {
                     }
                 }
             }
-            match self.round().await {
+            // A reader that hangs must not keep us from stopping.
+            let Some(outcome) = stop.run_until_cancelled(self.round()).await else {
+                return;
+            };
+            match outcome {
                 // Whoever waits no longer has gone away; that is its right.
                 Ok(()) => waiting.drain(..).for_each(|done| _ = done.send(())),
                 Err(RelayError::Feed(ended)) => {
@@ -109,6 +113,7 @@ impl InProcessRelay {
                 }
                 // Who waits goes on waiting: the next tick tries again.
                 Err(RelayError::Store(error)) => {
+                    waiting.retain(|done: &oneshot::Sender<()>| !done.is_closed());
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "the outbox cannot be read"

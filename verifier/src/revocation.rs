@@ -180,7 +180,8 @@ impl RevocationReplica {
                 event = feed.next() => match event {
                     Ok(event) => self.take_in(&event, clock.as_ref()),
                     Err(error) => {
-                        tracing::error!(%error, "no more revocations will be heard of");
+                        // In one process this is the issuer's end, and so the beginning of ours.
+                        tracing::info!(%error, "the revocations known here grow old from now on");
                         return;
                     }
                 },

@@ -41,6 +41,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // What we write (the database, its key) is for our own user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     run(Program::parse()).into()
 }
 

@@ -135,13 +135,13 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     greeting.print()?;
     drop(superuser);
 
-    let issued = issuing.await;
+    let issuer_ended = issuing.await;
     verifier_shutdown.stop.cancel();
-    let verified = verifier.wait().await;
+    let drained = verifier.wait().await;
     stop_admin.cancel();
     admin.await?;
-    issued?;
-    verified?;
+    issuer_ended?;
+    drained?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -166,7 +166,9 @@ impl Service {
         let target = actors.found()?;
         Caller::require(caller.superuser || !target.superuser)?;
         if target.active == active {
-            return Ok(());
+            drop(work);
+            // Whoever did it may still be waiting for this.
+            return Ok(self.publisher.in_force().await?);
         }
         if !active {
             actors.keep_a_superuser()?;
@@ -213,7 +215,9 @@ impl Service {
         let actors = self.lock_actors(&mut work, caller, id, true).await?;
         let target = actors.found()?;
         if target.superuser == superuser {
-            return Ok(());
+            drop(work);
+            // Whoever did it may still be waiting for this.
+            return Ok(self.publisher.in_force().await?);
         }
         if !superuser {
             actors.keep_a_superuser()?;

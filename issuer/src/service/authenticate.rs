@@ -6,7 +6,7 @@ use shared::role::RoleSet;
 use shared::token::{CompactToken, SignedToken, TokenError};
 
 use super::{Service, ServiceError};
-use crate::store::{Work, outbox, truth, user};
+use crate::store::{Work, outbox, session, truth, user};
 
 /// Somebody whose token holds, and what the database says of them now.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::InvalidToken`] (`stale`) if the caller's rights have changed.
+    /// [`ServiceError::InvalidToken`]: `stale` if the caller's rights have changed, `revoked` if its session has ended.
     pub(super) async fn lock_actors(
         &self,
         work: &mut Work,
@@ -92,6 +92,10 @@ impl Service {
             .any(|user| user.id == caller.subject && user.ver == caller.ver && user.active);
         if !caller_stands {
             return Err(ServiceError::InvalidToken(Reason::Stale));
+        }
+        // The session may have ended since the token was checked: a password is hashed in between, or a lock awaited.
+        if session::owner_of_live(work, caller.session).await? != Some(caller.subject) {
+            return Err(ServiceError::InvalidToken(Reason::Revoked));
         }
         let target = locked.iter().find(|user| user.id == target).copied();
         let other_superusers = locked

@@ -23,12 +23,13 @@ impl Service {
     /// [`ServiceError::NotFound`] if there is none, or the caller may not end it: which, is not told.
     pub async fn end_session(&self, caller: &Caller, session: SessionId) -> Result<(), ServiceError> {
         let mut work = self.store.write().await?;
-        let (owner, owner_is_superuser) = session::owner_of_live(&mut work, session)
+        let owner = session::owner_of_live(&mut work, session)
             .await?
             .ok_or(ServiceError::NotFound)?;
         if owner != caller.subject {
-            self.lock_actors(&mut work, caller, owner, false).await?;
-            let allowed = caller.superuser || (caller.is_admin() && !owner_is_superuser);
+            // Judged behind the lock: the owner may have become a superuser while we waited.
+            let owner = self.lock_actors(&mut work, caller, owner, false).await?.found()?;
+            let allowed = caller.superuser || (caller.is_admin() && !owner.superuser);
             if !allowed {
                 return Err(ServiceError::NotFound);
             }

@@ -26,7 +26,9 @@ impl Service {
         let mut work = self.store.write().await?;
         let existing = user::id_by_login(&mut work, login.as_str()).await?;
         let outcome = if let Some(id) = existing {
-            user::lock(&mut work, id, id, false).await?;
+            if user::lock(&mut work, id, id, false).await?.is_empty() {
+                return Err(ServiceError::NotFound);
+            }
             user::set_password_hash(&mut work, id, &hash).await?;
             user::set_superuser(&mut work, id, true).await?;
             user::set_active(&mut work, id, true).await?;
@@ -40,6 +42,7 @@ impl Service {
             Superuser::Created
         };
         work.commit().await?;
+        self.publisher.in_force().await?;
         Ok(outcome)
     }
 

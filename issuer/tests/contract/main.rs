@@ -10,3 +10,5 @@
 mod support;
 
 mod account;
+mod sweep;
+mod tokens;

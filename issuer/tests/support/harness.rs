@@ -3,10 +3,6 @@
 //! For every integration test binary: `#[path = "../support/harness.rs"] mod support;`, then
 //! [`on_both_databases!`](crate::on_both_databases) at the top of each file of tests.
 
-#![expect(
-    clippy::allow_attributes,
-    reason = "which of these a binary leaves unused differs"
-)]
 #![allow(
     dead_code,
     unreachable_pub,

@@ -16,4 +16,5 @@ mod program;
 mod reload;
 mod revoking;
 mod robustness;
+mod rules;
 mod support;

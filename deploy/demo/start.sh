@@ -28,7 +28,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 if ! command -v nginx >/dev/null; then
     cat >&2 <<'END'
 The demo needs nginx, which is not installed here. To install it:
-  Debian, Ubuntu   sudo apt-get install nginx-light
+  Debian, Ubuntu   sudo apt-get install nginx
   Fedora           sudo dnf install nginx
   Alpine           sudo apk add nginx
   macOS            brew install nginx

@@ -1,7 +1,5 @@
 //! What a token costs: the choices of `shared::token`, `shared::crypto` and `shared::revocation`, proved again.
 
-// `criterion_group!` makes a public function without a word about it.
-#![expect(missing_docs, reason = "the macro has none to give")]
 #![expect(
     clippy::unwrap_used,
     reason = "a bench that cannot make its input has nothing to measure"

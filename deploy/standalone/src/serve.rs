@@ -85,9 +85,6 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     let (publisher, feed) = channel();
     let clock = Arc::new(SystemClock);
     let issuer = Issuer::open(&settings.issuer, clock, Feed::InProcess(publisher)).await?;
-    let superuser = ensure_superuser(issuer.service())
-        .await
-        .map_err(superuser_error)?;
 
     // The verifier answers until the issuer is done: a logout under way still needs it.
     let verifier_shutdown = Shutdown {
@@ -123,17 +120,25 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
 
     let issuer_address = listeners.first().map(|listener| listener.address().clone());
     let grace = settings.issuer.shutdown_grace.get();
+    let (service, public_url) = (Arc::clone(issuer.service()), settings.issuer.public_url());
     let issuing = tokio::spawn(issuer.run(listeners, metrics, grace, shutdown.stop.clone()));
-    verifier.ready().await;
-    let greeting = Greeting {
-        issuer: issuer_address.as_ref(),
-        verifier: verifier.addresses().first(),
-        admin: admin_address.as_ref(),
-        superuser: superuser.as_ref(),
-        public_url: &settings.issuer.public_url(),
+    let greeted = async {
+        // Only now, since the answer waits until the verifier has heard of it.
+        let superuser = ensure_superuser(&service).await.map_err(superuser_error)?;
+        verifier.ready().await;
+        let greeting = Greeting {
+            issuer: issuer_address.as_ref(),
+            verifier: verifier.addresses().first(),
+            admin: admin_address.as_ref(),
+            superuser: superuser.as_ref(),
+            public_url: &public_url,
+        };
+        greeting.print().map_err(ServeError::from)
     };
-    greeting.print()?;
-    drop(superuser);
+    let greeted = greeted.await;
+    if greeted.is_err() {
+        shutdown.stop.cancel();
+    }
 
     let issuer_ended = issuing.await;
     verifier_shutdown.stop.cancel();
@@ -143,7 +148,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     issuer_ended?;
     drained?;
     tracing::info!("stopped");
-    Ok(())
+    greeted
 }
 
 fn superuser_error(error: issuer::service::ServiceError) -> ServeError {

@@ -10,5 +10,10 @@
 mod support;
 
 mod account;
+mod bad_input;
+mod cookies;
+mod discovery;
+mod limits;
+mod roles;
 mod sweep;
 mod tokens;

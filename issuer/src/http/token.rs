@@ -234,14 +234,13 @@ pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<
     let site = check_site(&parts.method, &parts.headers, &api.site);
     let OptionalJson(body) =
         OptionalJson::<RefreshBody>::from_request(Request::from_parts(parts, body), &api).await?;
-    let (token, came_by) = match body {
-        Some(body) => (body.refresh_token, Transport::Body),
-        None => {
-            let token = cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
-            let token = token.ok_or(ServiceError::InvalidRefreshToken)?;
-            site?;
-            (token, Transport::Cookie)
-        }
+    let (token, came_by) = if let Some(body) = body {
+        (body.refresh_token, Transport::Body)
+    } else {
+        let token = cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
+        let token = token.ok_or(ServiceError::InvalidRefreshToken)?;
+        site?;
+        (token, Transport::Cookie)
     };
     let pair = api.service.refresh(&token).await?;
     Ok(answer(&api, StatusCode::OK, &pair, transport.unwrap_or(came_by)))

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::shape::escaped;
 use crate::support::{Database, Person, Request, Site};
 
 crate::on_both_databases!(
@@ -14,8 +15,11 @@ crate::on_both_databases!(
     large_header_blocks,
 );
 
+/// Names, each with whether it is needed.
+type Fields = &'static [(&'static str, bool)];
+
 /// Every endpoint with a body: where, and its fields with whether each is needed.
-const ENDPOINTS: [(&str, &str, &[(&str, bool)]); 9] = [
+const ENDPOINTS: [(&str, &str, Fields); 9] = [
     ("POST", "/api/v1/user", &[("login", true), ("password", true)]),
     (
         "POST",
@@ -38,7 +42,7 @@ const ENDPOINTS: [(&str, &str, &[(&str, bool)]); 9] = [
         &[("name", true), ("description", false)],
     ),
 ];
-const CHANGE: &[(&str, bool)] = &[("login", false), ("password", false), ("current_password", false)];
+const CHANGE: Fields = &[("login", false), ("password", false), ("current_password", false)];
 
 struct Target<'a> {
     site: &'a Site,
@@ -264,11 +268,7 @@ async fn texts_that_no_database_takes(database: Database) {
             "/api/v1/role?cursor=",
             "/api/v1/user/me/role?name=",
         ] {
-            let escaped: String = text
-                .bytes()
-                .take(2_000)
-                .map(|byte| format!("%{byte:02X}"))
-                .collect();
+            let escaped = escaped(text.get(..2_000).unwrap_or(text));
             let answer = site
                 .get(&format!("{path}{escaped}"))
                 .bearer(&target.root.access)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::account::fields;
+use crate::shape::{escaped, fields};
 use crate::support::{Answer, Database, PASSWORD, Site};
 
 crate::on_both_databases!(
@@ -216,10 +216,6 @@ async fn a_browser_is_sent_back_where_it_came_from(database: Database) {
         assert_eq!(answer.header("location"), Some(login));
         assert_eq!(answer.all("set-cookie"), [""; 0]);
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 async fn a_browser_is_sent_nowhere_else(database: Database) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shared::keys::KeySet;
 use shared::token::CompactToken;
 
-use crate::account::fields;
+use crate::shape::fields;
 use crate::support::{Database, Site};
 
 crate::on_both_databases!(

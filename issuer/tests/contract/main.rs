@@ -11,9 +11,14 @@ mod support;
 
 mod account;
 mod bad_input;
+mod change;
 mod cookies;
 mod discovery;
 mod limits;
+mod power;
+mod registration;
 mod roles;
+mod sessions;
+mod shape;
 mod sweep;
 mod tokens;

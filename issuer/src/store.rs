@@ -98,7 +98,21 @@ impl Store {
     /// [`OpenError::Migrate`] if a migration fails or the schema is newer than this program.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         match &self.pools {
-            Pools::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+            Pools::Postgres(pool) => {
+                // A migration, or waiting for another replica's, may take longer than any statement of a request.
+                let unhurried = PgConnectOptions::clone(&pool.connect_options()).options([
+                    ("statement_timeout", "0"),
+                    ("idle_in_transaction_session_timeout", "0"),
+                ]);
+                let pool = PgPoolOptions::new()
+                    .max_connections(1)
+                    .connect_with(unhurried)
+                    .await
+                    .map_err(OpenError::Connect)?;
+                let outcome = POSTGRES_MIGRATIONS.run(&pool).await;
+                pool.close().await;
+                outcome?;
+            }
             Pools::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
         }
         Ok(())

@@ -192,7 +192,10 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
         .after_connect(|connection, _| {
             Box::pin(async move {
                 let timeouts = format!(
-                    "SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
+                    // The locks assume that a statement sees what was committed before it began, whatever the server's
+                    // default is.
+                    "SET default_transaction_isolation = 'read committed'; \
+                     SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
                      SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts))

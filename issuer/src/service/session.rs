@@ -28,10 +28,7 @@ impl Service {
             .ok_or(ServiceError::NotFound)?;
         if owner != caller.subject {
             // Judged behind the lock: the owner may have become a superuser while we waited.
-            let owner = self
-                .lock_actors(&mut work, caller, owner, false)
-                .await?
-                .found()?;
+            let owner = self.lock_actors(&mut work, caller, owner, false).await?.found()?;
             let allowed = caller.superuser || (caller.is_admin() && !owner.superuser);
             if !allowed {
                 return Err(ServiceError::NotFound);

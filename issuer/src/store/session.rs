@@ -118,10 +118,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
-pub async fn owner_of_live(
-    work: &mut Work,
-    session: SessionId,
-) -> Result<Option<SubjectId>, StoreError> {
+pub async fn owner_of_live(work: &mut Work, session: SessionId) -> Result<Option<SubjectId>, StoreError> {
     const OWNER: Statement = Statement::both(
         "SELECT user_id FROM sessions \
          WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 AND refresh_expires_at > $2",

@@ -47,13 +47,13 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// PostgreSQL: connection, transaction rollback, resources, operator intervention, lock not available (classes 08,
-/// 40, 53, 57 and 55P03), read-only after a failover (25006). SQLite: BUSY and LOCKED with their extended codes,
+/// 40, 53, 57 and 55P03), read-only after a failover (25006), too long idle in a transaction (25P03). SQLite: BUSY and LOCKED with their extended codes,
 /// FULL, IOERR.
 fn is_passing(code: &str) -> bool {
     let class_is_passing = ["08", "40", "53", "57"]
         .iter()
         .any(|class| code.starts_with(class));
-    if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006")) {
+    if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006" | "25P03")) {
         return true;
     }
     code.parse::<u32>()

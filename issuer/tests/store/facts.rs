@@ -68,7 +68,11 @@ async fn walk(database: &Database, change: Change) {
     arm(database).await;
     let failed = change.carry_out(&world, &cast).await;
     assert!(failed.is_err(), "{change:?} was to fail");
-    assert_eq!(database.dump().await, state, "{change:?} failed and left something");
+    assert_eq!(
+        database.dump().await,
+        state,
+        "{change:?} failed and left something"
+    );
     assert_eq!(world.refusal(&cast.person.pair).await, None, "{change:?}");
     disarm(database).await;
     change.carry_out(&world, &cast).await.unwrap();

@@ -9,8 +9,8 @@ use shared::feed::channel::{ChannelFeed, channel};
 use shared::feed::{FeedEvent, Heartbeat, RevocationFeed as _};
 use shared::id::SessionId;
 use shared::revocation::{Fact, Revocation};
-use shared::time::{Clock, UnixMillis};
 use shared::testkit::ManualClock;
+use shared::time::{Clock, UnixMillis};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,9 @@ struct Relayed {
 
 async fn store(database: &Database, clock: &Arc<ManualClock>) -> Store {
     let clock: Arc<dyn Clock> = clock.clone();
-    issuer::app::open_store(&world::settings(database), clock, true).await.unwrap()
+    issuer::app::open_store(&world::settings(database), clock, true)
+        .await
+        .unwrap()
 }
 
 /// A relay that has this many facts to begin with, and beats but once in an hour unless it is asked.

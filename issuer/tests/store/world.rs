@@ -76,9 +76,14 @@ async fn lend_key(database: &Database) {
     });
     let made = made.await;
     let mut work = store.write().await.unwrap();
-    key::insert_active(&mut work, &made.kid, (&made.modulus, &made.exponent), &made.sealed)
-        .await
-        .unwrap();
+    key::insert_active(
+        &mut work,
+        &made.kid,
+        (&made.modulus, &made.exponent),
+        &made.sealed,
+    )
+    .await
+    .unwrap();
     work.commit().await.unwrap();
     store.close().await;
 }

@@ -103,17 +103,13 @@ pub async fn open_store(
 
 /// Reads the encryption key; beside a SQLite file one is made where there is none.
 fn sealing_key(settings: &Settings) -> Result<SealingKey, StartError> {
-    let given = settings.keys.encryption_key_file.clone();
-    let (path, read) = match given {
-        Some(path) => {
-            let read = SealingKey::read(&path);
-            (path, read)
-        }
-        None => {
-            let path = beside_sqlite(settings.database.url.expose());
-            let read = SealingKey::read_or_create(&path);
-            (path, read)
-        }
+    let (path, read) = if let Some(path) = settings.keys.encryption_key_file.clone() {
+        let read = SealingKey::read(&path);
+        (path, read)
+    } else {
+        let path = beside_sqlite(settings.database.url.expose());
+        let read = SealingKey::read_or_create(&path);
+        (path, read)
     };
     read.map_err(|source| StartError::EncryptionKey { path, source })
 }
@@ -204,7 +200,7 @@ impl Issuer {
             _ => None,
         };
         let mut listeners = Vec::new();
-        for address in settings.listen.iter() {
+        for address in &settings.listen {
             listeners.push(
                 Listener::bind(address, UNIX_SOCKET_MODE)
                     .await?
@@ -331,7 +327,7 @@ fn policy(settings: &Settings) -> Policy {
     let tokens = settings.tokens;
     Policy {
         claims: ClaimsPolicy {
-            issuer: settings.public_url.as_str().into(),
+            issuer: settings.public_url().as_str().into(),
             audience: settings.audience.as_str().into(),
             leeway_s: 0,
         },
@@ -385,7 +381,7 @@ fn limit_settings(settings: &Settings) -> LimitSettings {
 }
 
 fn site(settings: &Settings) -> Site {
-    let public_url = settings.public_url.url().clone();
+    let public_url = settings.public_url().url().clone();
     let login_url = match &settings.portal.login_url {
         Some(url) => url.url().clone(),
         None => public_url.join("/login").unwrap_or_else(|_| public_url.clone()),

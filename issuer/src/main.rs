@@ -34,6 +34,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // What we write (a SQLite file, its key) is for our own user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let program = Program::parse();
     run(program).await.into()
 }

@@ -273,7 +273,7 @@ impl PageRequest {
 
     fn page<T>(
         self,
-        rows: Vec<Row>,
+        rows: &[Row],
         read: impl Fn(&Row) -> Result<T, StoreError>,
         id: impl Fn(&T) -> uuid::Uuid,
     ) -> Result<Page<T>, StoreError> {

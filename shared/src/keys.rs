@@ -178,5 +178,5 @@ impl KeySet {
     }
 }
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;

@@ -15,6 +15,9 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// A JSON body, in bytes, where an endpoint does not say its own bound.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// A request's body must be complete within this time.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How deep JSON from outside may nest. Nothing of ours goes past 4.
 pub const JSON_DEPTH_MAX: usize = 32;
 
@@ -78,3 +81,12 @@ pub const REVOCATION_MARGIN: Duration = Duration::from_mins(5);
 
 /// How far an issuer's clock may be off its database's before it stops signing.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
+
+/// A rules file, in bytes: some 100 a rule.
+pub const RULES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Rules in one file.
+pub const RULES_MAX: usize = 10_000;
+
+/// Segments of a rule's path: a lookup goes as deep.
+pub const TEMPLATE_SEGMENTS_MAX: usize = 64;

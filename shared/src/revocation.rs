@@ -87,5 +87,5 @@ impl Refusal {
     }
 }
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
     reason = "a test that cannot make its key has nothing to go on with"
 )]
 

@@ -117,5 +117,5 @@ fn read_object(base64: &[u8]) -> Result<Map<String, Value>, TokenError> {
     }
 }
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;

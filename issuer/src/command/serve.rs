@@ -44,7 +44,7 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     });
     let mut admin_listeners = Vec::new();
-    for address in settings.admin_listen.iter() {
+    for address in &settings.admin_listen {
         admin_listeners.push(Listener::bind(address, UNIX_SOCKET_MODE).await?);
     }
     for listener in &listeners {

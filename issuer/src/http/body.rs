@@ -65,7 +65,11 @@ fn says_json(request: &Request) -> bool {
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    match Limited::new(body, limits::BODY_BYTES_MAX).collect().await {
+    let whole = Limited::new(body, limits::BODY_BYTES_MAX).collect();
+    let Ok(read) = tokio::time::timeout(limits::BODY_READ_TIMEOUT, whole).await else {
+        return Err(ApiError::MalformedBody("the body took too long"));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge),
         Err(_) => Err(ApiError::MalformedBody("the body ended early")),

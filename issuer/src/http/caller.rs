@@ -65,7 +65,7 @@ pub(super) fn check_site(method: &Method, headers: &HeaderMap, site: &Site) -> R
 /// Whether a request comes with credentials that hold, for what only the anonymous may do. Broken ones count as none.
 pub(super) async fn is_signed_in(parts: &Parts, api: &Api) -> Result<bool, ServiceError> {
     let found = credentials::find(&parts.headers, &api.site.cookies.access_name);
-    let (Ok(Credentials::Bearer(token)) | Ok(Credentials::Cookie(token))) = found else {
+    let Ok(Credentials::Bearer(token) | Credentials::Cookie(token)) = found else {
         return Ok(false);
     };
     match api.service.authenticate(token).await {

@@ -1,6 +1,6 @@
 //! Around every request: its id, where it came from, its span, and the last word on its answer.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use shared::problem::{self, Problem};
 use shared::serve::Peer;
-use shared::telemetry::{REQUEST_ID, RequestId};
+use shared::telemetry::{REQUEST_ID, RequestId, TraceContext};
 use tracing::Instrument;
 
 use super::respond::{ApiError, method_not_allowed, not_found};
@@ -28,6 +28,14 @@ pub(super) struct Client {
     pub(super) ip: Option<IpAddr>,
     /// What is kept of it.
     pub(super) origin: Origin,
+}
+
+impl Client {
+    /// The address that its attempts are counted by. Clients whose address nobody told share one, so that no limit
+    /// vanishes.
+    pub(super) fn counted_as(&self) -> IpAddr {
+        self.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
 }
 
 impl Client {
@@ -74,7 +82,14 @@ pub(super) async fn around(
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", request_id = %id, %method, route = route.as_deref());
+    let trace_id = TraceContext::of(request.headers()).map(|trace| trace.trace_id());
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace_id = trace_id.as_deref(),
+        %method,
+        route = route.as_deref()
+    );
     let started = api.service.clock.boot();
     let mut response = next.run(request).instrument(span).await;
     let problem = response.extensions_mut().remove::<Problem>();

@@ -54,7 +54,7 @@ impl IntoResponse for ApiError {
                 )
                 .with_detail("send `Content-Type: application/json`"),
             ),
-            Self::Service(error) => from_service(error),
+            Self::Service(error) => from_service(&error),
         }
     }
 }
@@ -90,11 +90,11 @@ pub(super) fn answer(problem: Problem) -> Response {
     response
 }
 
-fn from_service(error: ServiceError) -> Response {
-    let problem = problem_of(&error);
+fn from_service(error: &ServiceError) -> Response {
+    let problem = problem_of(error);
     let mut response = answer(problem);
     let headers = response.headers_mut();
-    match &error {
+    match error {
         ServiceError::NotSignedIn
         | ServiceError::InvalidCredentials
         | ServiceError::InvalidRefreshToken

@@ -171,7 +171,7 @@ pub(super) async fn register(
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
     let pair = api
         .service
-        .register(&credentials.into(), client.ip, &client.origin)
+        .register(&credentials.into(), client.counted_as(), &client.origin)
         .await?;
     let mut response = answer(
         &api,
@@ -206,7 +206,7 @@ pub(super) async fn login(
         Json::<CredentialsBody>::from_request(Request::from_parts(parts, body), &api).await?;
     let pair = api
         .service
-        .login(&credentials.into(), client.ip, &client.origin)
+        .login(&credentials.into(), client.counted_as(), &client.origin)
         .await?;
     Ok(answer(
         &api,
@@ -230,18 +230,17 @@ pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<
     let (mut parts, body) = request.into_parts();
     let transport = query::<TransportQuery, _>(&mut parts, &api).await?.read()?;
     let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name)
-        .map(|cookie| cookie.map(|token| SecretString::from(token)));
+        .map(|cookie| cookie.map(SecretString::from));
     let site = check_site(&parts.method, &parts.headers, &api.site);
     let OptionalJson(body) =
         OptionalJson::<RefreshBody>::from_request(Request::from_parts(parts, body), &api).await?;
-    let (token, came_by) = match body {
-        Some(body) => (body.refresh_token, Transport::Body),
-        None => {
-            let token = cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
-            let token = token.ok_or(ServiceError::InvalidRefreshToken)?;
-            site?;
-            (token, Transport::Cookie)
-        }
+    let (token, came_by) = if let Some(body) = body {
+        (body.refresh_token, Transport::Body)
+    } else {
+        let token = cookie.map_err(|error| ServiceError::InvalidToken(error.reason()))?;
+        let token = token.ok_or(ServiceError::InvalidRefreshToken)?;
+        site?;
+        (token, Transport::Cookie)
     };
     let pair = api.service.refresh(&token).await?;
     Ok(answer(&api, StatusCode::OK, &pair, transport.unwrap_or(came_by)))

@@ -26,12 +26,10 @@ impl Service {
     pub async fn login(
         &self,
         credentials: &Credentials,
-        from: Option<IpAddr>,
+        from: IpAddr,
         origin: &Origin,
     ) -> Result<TokenPair, ServiceError> {
-        if let Some(ip) = from {
-            self.limits.admit_login_from(ip)?;
-        }
+        self.limits.admit_login_from(from)?;
         // A login that the profile refuses belongs to nobody, and is treated like any other that does.
         let login = LoginName::parse(&credentials.login).ok();
         let attempt = self.admit_to_account(login.as_ref(), from, origin).await?;
@@ -109,13 +107,13 @@ impl Service {
     async fn admit_to_account(
         &self,
         login: Option<&LoginName>,
-        from: Option<IpAddr>,
+        from: IpAddr,
         origin: &Origin,
     ) -> Result<Option<LoginAttempt<'_>>, ServiceError> {
-        let (Some(login), Some(ip)) = (login, from) else {
+        let Some(login) = login else {
             return Ok(None);
         };
-        let too_many = match self.limits.admit_login_to(login.as_str(), ip) {
+        let too_many = match self.limits.admit_login_to(login.as_str(), from) {
             Ok(attempt) => return Ok(Some(attempt)),
             Err(too_many) => too_many,
         };

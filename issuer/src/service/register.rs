@@ -20,13 +20,11 @@ impl Service {
     pub async fn register(
         &self,
         credentials: &Credentials,
-        from: Option<IpAddr>,
+        from: IpAddr,
         origin: &Origin,
     ) -> Result<TokenPair, ServiceError> {
         let (login, password) = self.check_new_credentials(credentials)?;
-        if let Some(ip) = from {
-            self.limits.admit_registration_from(ip)?;
-        }
+        self.limits.admit_registration_from(from)?;
         if user::login_is_taken(&mut self.store.read().await?, login.as_str()).await? {
             return Err(ServiceError::LoginTaken);
         }

@@ -66,16 +66,15 @@ impl RefreshSecret {
     ///
     /// [`super::KeyringError`] if the database does not answer or the secret does not open.
     pub async fn load_or_create(store: &Store, sealing: &SealingKey) -> Result<Self, super::KeyringError> {
-        let sealed = match Self::stored(store).await? {
-            Some(sealed) => sealed,
-            None => {
-                let fresh = Zeroizing::new(random::bytes::<BYTES>());
-                let mut work = store.write().await?;
-                store::key::insert_secret(&mut work, PLACE, &sealing.seal(PLACE, fresh.as_slice())?).await?;
-                work.commit().await?;
-                // Another replica's may have been first.
-                Self::stored(store).await?.ok_or(SealError::Unopenable)?
-            }
+        let sealed = if let Some(sealed) = Self::stored(store).await? {
+            sealed
+        } else {
+            let fresh = Zeroizing::new(random::bytes::<BYTES>());
+            let mut work = store.write().await?;
+            store::key::insert_secret(&mut work, PLACE, &sealing.seal(PLACE, fresh.as_slice())?).await?;
+            work.commit().await?;
+            // Another replica's may have been first.
+            Self::stored(store).await?.ok_or(SealError::Unopenable)?
         };
         Ok(Self::from_bytes(&sealing.open(PLACE, &sealed)?))
     }

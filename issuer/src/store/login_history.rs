@@ -103,7 +103,7 @@ pub async fn list(work: &mut Work, user: SubjectId, page: PageRequest) -> Result
     let rows = work
         .fetch_all(&LIST, args![user, page.before_or_end(), page.limit_and_one()])
         .await?;
-    page.page(rows, read, |attempt| attempt.id.0)
+    page.page(&rows, read, |attempt| attempt.id.0)
 }
 
 fn read(row: &Row) -> Result<Attempt, StoreError> {

@@ -101,7 +101,7 @@ pub async fn list(work: &mut Work, page: PageRequest) -> Result<Page<Role>, Stor
     let rows = work
         .fetch_all(&LIST, args![page.before_or_end(), page.limit_and_one()])
         .await?;
-    page.page(rows, read, |role| role.id.0)
+    page.page(&rows, read, |role| role.id.0)
 }
 
 /// Every role of a user, by name.

@@ -97,7 +97,7 @@ pub async fn list_live(
             args![user, now, page.before_or_end(), page.limit_and_one()],
         )
         .await?;
-    page.page(rows, read, |session| session.id.0)
+    page.page(&rows, read, |session| session.id.0)
 }
 
 fn read(row: &Row) -> Result<Session, StoreError> {

@@ -200,7 +200,7 @@ pub async fn list(work: &mut Work, prefix: &str, page: PageRequest) -> Result<Pa
         arguments.extend(args![prefix, end.as_str()]);
         work.fetch_all(&BY_PREFIX, arguments).await?
     };
-    page.page(rows, read_user, |user| user.id.0)
+    page.page(&rows, read_user, |user| user.id.0)
 }
 
 /// Locks the rows of these users, and with `superusers` every superuser's, in the order of their ids, so that no two

@@ -17,7 +17,11 @@ const HTTP_URL: &str = "a URL such as `https://issuer.example.org`, without user
 
 impl HttpUrl {
     /// `http://127.0.0.1:PORT`, for defaults.
-    #[expect(clippy::expect_used, reason = "this text is a URL whatever the port")]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "this text is a URL whatever the port"
+    )]
     pub fn loopback(port: u16) -> Self {
         format!("http://127.0.0.1:{port}").parse().expect("a URL")
     }

@@ -31,6 +31,7 @@ fn unsupported() -> Error {
     ErrorKind::InvalidAlgorithm.into()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the provider's signature")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     match (algorithm, key.kind()) {
         (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
@@ -64,6 +65,7 @@ impl JwtVerifier for Rs256Verifier {
 use signing::signer;
 
 #[cfg(not(feature = "signing"))]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the provider's signature")]
 fn signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     Err(unsupported())
 }
@@ -75,6 +77,7 @@ mod signing {
     use super::{Algorithm, EncodingKey, Error, ErrorKind, JwtSigner, signature, unsupported};
     use crate::crypto::rsa::SigningKey;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the provider's signature")]
     pub(super) fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
         match algorithm {
             Algorithm::RS256 => {

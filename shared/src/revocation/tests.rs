@@ -175,7 +175,9 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let in_order = RevocationSet::default();
-        facts.iter().for_each(|fact| in_order.apply(fact));
+        for fact in &facts {
+            in_order.apply(fact);
+        }
         let mut shuffled = [facts.clone(), facts].concat();
         let mut state = seed | 1;
         for index in (1..shuffled.len()).rev() {
@@ -183,7 +185,9 @@ proptest! {
             shuffled.swap(index, usize::try_from(state >> 33).unwrap() % (index + 1));
         }
         let other = RevocationSet::default();
-        shuffled.iter().for_each(|fact| other.apply(fact));
+        for fact in &shuffled {
+            other.apply(fact);
+        }
         prop_assert_eq!(in_order.to_sorted(), other.to_sorted());
     }
 }

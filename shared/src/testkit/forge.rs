@@ -33,7 +33,7 @@ impl TestKey {
     /// The same key pair under another id.
     #[must_use]
     pub fn with_kid(mut self, kid: &str) -> Self {
-        self.kid = kid.to_owned();
+        kid.clone_into(&mut self.kid);
         self
     }
 

@@ -1,0 +1,261 @@
+//! The verifier put together: replicas that follow their sources, rules that follow their file, and listeners.
+
+mod build;
+mod followers;
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use shared::admin::Check;
+use shared::cli::Shutdown;
+use shared::config::{ListenAddress, OneOrMany};
+use shared::feed::RevocationFeed;
+use shared::serve::{
+    BoundAddress, Drained, ListenError, Listener, ServeMetrics, ServeOptions, Tls, TlsError,
+    UNIX_SOCKET_MODE, serve_per_connection,
+};
+use shared::time::{Clock, SystemClock};
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::followers::Followers;
+use crate::cache::TokenCache;
+use crate::http::{Authz, Context};
+use crate::keys::http::{ClientError, HttpKeys};
+use crate::keys::{KeyReplica, KeySchedule, KeySource};
+use crate::metrics::Observed;
+use crate::pipeline::Pipeline;
+use crate::policy::{Finding, PolicyError};
+use crate::revocation::{RevocationReplica, StalenessBounds};
+use crate::settings::Settings;
+
+/// What a verifier is made of beside its settings.
+#[derive(Default)]
+pub struct Parts {
+    /// Where the keys come from; `None`: over HTTP, from where the settings say.
+    pub key_source: Option<Box<dyn KeySource>>,
+    /// Where the revocations come from, unless the settings say that there are none.
+    pub feed: Option<Box<dyn RevocationFeed>>,
+    /// The rules where the settings name no file.
+    pub built_in_rules: Option<&'static str>,
+    /// The time; `None`: the machine's clocks.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+/// Why a verifier does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that cannot be met.
+    #[error("{key}: {problem}")]
+    Setting {
+        /// Its name.
+        key: &'static str,
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
+    /// Rules that cannot be used.
+    #[error(transparent)]
+    Rules(#[from] PolicyError),
+    /// No client to fetch the keys with.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// TLS files that cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address that cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl StartError {
+    /// Whether the settings or the rules are at fault, and not the machine.
+    pub const fn is_misuse(&self) -> bool {
+        matches!(self, Self::Setting { .. } | Self::Rules(_) | Self::Tls(_))
+    }
+}
+
+/// A verifier that runs.
+#[derive(Debug)]
+pub struct Verifier {
+    addresses: Vec<BoundAddress>,
+    pipeline: Arc<Pipeline>,
+    context: Arc<Context>,
+    serve_metrics: ServeMetrics,
+    leaving: CancellationToken,
+    serving: JoinHandle<Drained>,
+    followers: Followers,
+}
+
+impl Verifier {
+    /// Starts a verifier: it listens and follows its sources when this returns, though it may not have keys yet.
+    /// `shutdown` ends it.
+    ///
+    /// # Errors
+    ///
+    /// A [`StartError`] if settings, rules or TLS files cannot be used, or an address cannot be listened on.
+    pub async fn start(settings: &Settings, parts: Parts, shutdown: &Shutdown) -> Result<Self, StartError> {
+        let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let feed = build::feed_of(settings, parts.feed)?;
+        let policy = build::open_rules(settings, parts.built_in_rules)?;
+        let key_source = match parts.key_source {
+            Some(source) => source,
+            None => Box::new(HttpKeys::new(build::keys_at(settings))?),
+        };
+        let tls = build::load_tls(settings)?;
+        let listeners = bind(&settings.listen, tls.as_ref()).await?;
+
+        let bounds = StalenessBounds {
+            max_staleness: settings.max_staleness.get(),
+            leeway: settings.leeway.get(),
+        };
+        let schedule = KeySchedule {
+            refresh: settings.jwks_refresh.get(),
+            cooldown: settings.jwks_cooldown.get(),
+        };
+        let pipeline = Arc::new(Pipeline {
+            keys: Arc::new(KeyReplica::new(schedule, Arc::clone(&clock))),
+            revocations: Arc::new(match feed {
+                Some(_) => RevocationReplica::new(bounds),
+                None => RevocationReplica::off(bounds),
+            }),
+            policy: Arc::new(policy),
+            cache: TokenCache::new(settings.cache.capacity.bytes()),
+            on_stale: settings.on_stale,
+            clock,
+        });
+        let followers = Followers::default();
+        followers.follow(&pipeline, key_source, feed, tls);
+
+        let context = Arc::new(build::context(settings, Arc::clone(&pipeline)));
+        let serve_metrics = ServeMetrics::default();
+        let options = ServeOptions {
+            shutdown_grace: settings.shutdown_grace.get(),
+            metrics: serve_metrics.clone(),
+            ..ServeOptions::default()
+        };
+        let addresses: Vec<BoundAddress> = listeners
+            .iter()
+            .map(|listener| listener.address().clone())
+            .collect();
+        for address in &addresses {
+            tracing::info!(%address, "the verifier listens");
+        }
+        let (shared_context, trusted) = (Arc::clone(&context), settings.trusted_proxies.clone());
+        let make_service =
+            move |peer| Authz::new(Arc::clone(&shared_context), build::is_trusted(&trusted, peer));
+        let serving = tokio::spawn(serve_per_connection(
+            listeners,
+            make_service,
+            options,
+            shutdown.stop.clone(),
+        ));
+        Ok(Self {
+            addresses,
+            pipeline,
+            context,
+            serve_metrics,
+            leaving: shutdown.leaving.clone(),
+            serving,
+            followers,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
+    }
+
+    /// Returns when it has keys and, if there is a feed, has loaded the revocations.
+    pub async fn ready(&self) {
+        self.pipeline.keys.loaded().await;
+        self.pipeline.revocations.loaded().await;
+    }
+
+    /// Puts its metrics into a registry, under names that begin with `verifier_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("verifier");
+        self.context.decisions.register(registry);
+        self.serve_metrics.register(registry);
+        registry.register_collector(Box::new(Observed(Arc::clone(&self.pipeline))));
+    }
+
+    /// What must hold for it to be ready, to be asked again and again. A replica that was loaded and has gone stale is
+    /// no reason to send nobody here: anonymous callers are served, and the other verifiers are stale too.
+    pub fn checks(&self) -> impl Fn() -> Vec<Check> + Send + Sync + use<> {
+        let (pipeline, leaving) = (Arc::clone(&self.pipeline), self.leaving.clone());
+        move || {
+            let checked =
+                |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
+            vec![
+                Check::new(
+                    "verifier_keys",
+                    checked(!pipeline.keys.current().is_empty(), "none have been fetched yet"),
+                ),
+                Check::new(
+                    "verifier_revocations",
+                    checked(pipeline.revocations.is_loaded(), "they are being loaded"),
+                ),
+                Check::new(
+                    "verifier_stays",
+                    checked(!leaving.is_cancelled(), "it is about to stop"),
+                ),
+            ]
+        }
+    }
+
+    /// Serves until it is told to stop and what was under way is done.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if serving broke down.
+    pub async fn wait(self) -> Result<Drained, JoinError> {
+        let drained = self.serving.await;
+        self.followers.end().await;
+        drained
+    }
+}
+
+/// Checks, without starting anything, whether a verifier of its own could start: the rules, the TLS files, and what
+/// this version can do. Gives what is suspicious about the rules.
+///
+/// # Errors
+///
+/// The [`StartError`] that starting would end with.
+pub fn check(settings: &Settings) -> Result<Vec<Finding>, StartError> {
+    build::feed_of(settings, None)?;
+    build::load_tls(settings)?;
+    check_rules(settings)
+}
+
+/// Reads the rules file alone. Gives what is suspicious about the rules.
+///
+/// # Errors
+///
+/// [`StartError::Rules`], or [`StartError::Setting`] if no file is named.
+pub fn check_rules(settings: &Settings) -> Result<Vec<Finding>, StartError> {
+    Ok(build::open_rules(settings, None)?
+        .current()
+        .policy
+        .warnings()
+        .to_vec())
+}
+
+/// Binds every address.
+///
+/// # Errors
+///
+/// The [`ListenError`] of the first that cannot be had.
+pub async fn bind(
+    addresses: &OneOrMany<ListenAddress>,
+    tls: Option<&Arc<Tls>>,
+) -> Result<Vec<Listener>, ListenError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.push(
+            Listener::bind(address, UNIX_SOCKET_MODE)
+                .await?
+                .with_tls(tls.cloned()),
+        );
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,74 @@
+//! What runs beside the listeners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::feed::RevocationFeed;
+use shared::serve::{RELOAD_EVERY, Tls};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::keys::KeySource;
+use crate::pipeline::Pipeline;
+
+/// How often tokens that have expired are dropped from the cache.
+const SWEEP_CACHE_EVERY: Duration = Duration::from_mins(1);
+
+/// Whatever follows a source until it is told to end.
+#[derive(Debug, Default)]
+pub(super) struct Followers {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Followers {
+    /// Starts them.
+    pub(super) fn follow(
+        &self,
+        pipeline: &Arc<Pipeline>,
+        key_source: Box<dyn KeySource>,
+        feed: Option<Box<dyn RevocationFeed>>,
+        tls: Option<Arc<Tls>>,
+    ) {
+        self.tasks
+            .spawn(Arc::clone(&pipeline.keys).follow(key_source, self.stop.clone()));
+        self.tasks
+            .spawn(Arc::clone(&pipeline.policy).follow(self.stop.clone()));
+        if let Some(feed) = feed {
+            let clock = Arc::clone(&pipeline.clock);
+            self.tasks
+                .spawn(Arc::clone(&pipeline.revocations).follow(feed, clock, self.stop.clone()));
+        }
+        if let Some(tls) = tls {
+            self.tasks.spawn(tls.watch(RELOAD_EVERY, self.stop.clone()));
+        }
+        self.tasks
+            .spawn(sweep_cache(Arc::clone(pipeline), self.stop.clone()));
+    }
+
+    /// Stops them, and returns when they have ended.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Drops from the cache what a withdrawn key proved, as soon as it is withdrawn, and what has expired. (Neither would
+/// be believed anyway: this gives the memory back.)
+async fn sweep_cache(pipeline: Arc<Pipeline>, stop: CancellationToken) {
+    let mut generations = pipeline.keys.generations();
+    let mut every = tokio::time::interval(SWEEP_CACHE_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Ok(()) = generations.changed() => {}
+            _ = every.tick() => {}
+        }
+        let pipeline = Arc::clone(&pipeline);
+        let swept = tokio::task::spawn_blocking(move || pipeline.sweep_cache()).await;
+        if let Err(error) = swept {
+            tracing::error!(%error, "the cache was not swept");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Tokens whose signature was checked, so that it is checked once.
+//!
+//! What is cached is what a signature proved, and nothing that time, a revocation or a rule could change. The key is
+//! the whole token: no two tokens can be taken for each other, and no digest is needed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::quality::RandomState;
+use http::HeaderValue;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use shared::token::{Claims, SignedToken};
+
+/// What an entry takes beside key and value, about: the map's slot, the counters and queues of the eviction policy.
+const ENTRY_OVERHEAD_BYTES: usize = 256;
+
+/// A token whose signature holds, with what is told of it to the proxy.
+#[derive(Debug)]
+pub struct CachedToken {
+    /// The token.
+    pub signed: SignedToken,
+    /// Since which generation of the keys its key is in force ([`crate::keys::HeldKey::since`]).
+    pub key_since: u64,
+    /// The identity headers, rendered.
+    pub identity: IdentityHeaders,
+}
+
+/// The values of the identity headers of one caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// `X-Auth-Subject`.
+    pub subject: HeaderValue,
+    /// `X-Auth-Session`.
+    pub session: HeaderValue,
+    /// `X-Auth-Roles`, parted by commas.
+    pub roles: HeaderValue,
+    /// `X-Auth-Superuser`: `true` or `false`.
+    pub superuser: HeaderValue,
+}
+
+/// The tokens that were checked, bounded in bytes and shared by all threads.
+#[derive(Debug)]
+pub struct TokenCache {
+    entries: Cache<Box<str>, Arc<CachedToken>, RandomState>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl CachedToken {
+    /// A token that the key in force since generation `key_since` signed.
+    pub fn new(signed: SignedToken, key_since: u64) -> Self {
+        let identity = IdentityHeaders::of(signed.claims());
+        Self {
+            signed,
+            key_since,
+            identity,
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // The texts of subject and session are of one length.
+        self.signed.memory_bytes() + size_of::<Self>() + 2 * 36 + self.identity.roles.len()
+    }
+}
+
+impl IdentityHeaders {
+    /// Of somebody who presented no token, or none that counts.
+    pub fn anonymous() -> Self {
+        Self {
+            subject: HeaderValue::from_static(""),
+            session: HeaderValue::from_static(""),
+            roles: HeaderValue::from_static(""),
+            superuser: HeaderValue::from_static("false"),
+        }
+    }
+
+    fn of(claims: &Claims) -> Self {
+        Self {
+            subject: text(&claims.subject.to_string()),
+            session: text(&claims.session.to_string()),
+            roles: text(&role_list(claims)),
+            superuser: HeaderValue::from_static(if claims.superuser { "true" } else { "false" }),
+        }
+    }
+}
+
+impl TokenCache {
+    /// A cache of at most about `capacity_bytes`; 0 keeps nothing.
+    pub fn new(capacity_bytes: u64) -> Self {
+        let entries = Cache::<Box<str>, Arc<CachedToken>>::builder()
+            .max_capacity(capacity_bytes)
+            .weigher(|token, cached| {
+                let bytes = token.len() + cached.memory_bytes() + ENTRY_OVERHEAD_BYTES;
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
+            // Tokens are used for their quarter of an hour and never again: what was seen last matters, not how often.
+            .eviction_policy(EvictionPolicy::lru())
+            .build_with_hasher(RandomState::default());
+        Self {
+            entries,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// What the token's signature proved, if it was checked before.
+    ///
+    /// Whether the key is still in force is the caller's to ask, and to say [`TokenCache::forget`] if not.
+    pub fn find(&self, token: &str) -> Option<Arc<CachedToken>> {
+        let found = self.entries.get(token);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Keeps a token.
+    pub fn keep(&self, token: &str, cached: Arc<CachedToken>) {
+        self.entries.insert(token.into(), cached);
+    }
+
+    /// Drops a token.
+    pub fn forget(&self, token: &str) {
+        self.entries.invalidate(token);
+    }
+
+    /// Drops every token that `is_wanted` does not want.
+    pub fn retain(&self, is_wanted: impl Fn(&CachedToken) -> bool) {
+        for (token, cached) in &self.entries {
+            if !is_wanted(&cached) {
+                self.entries.invalidate(token.as_ref());
+            }
+        }
+    }
+
+    /// Lookups that found something, and those that did not.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (
+            self.hits.load(Ordering::Relaxed),
+            self.misses.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Entries, and the bytes they take, about.
+    pub fn entries_and_bytes(&self) -> (u64, u64) {
+        self.entries.run_pending_tasks();
+        (self.entries.entry_count(), self.entries.weighted_size())
+    }
+}
+
+/// The roles parted by commas. A name that would read as something else there (other issuers may have any) is left out:
+/// a service behind us must never see a role that the token does not carry.
+fn role_list(claims: &Claims) -> String {
+    let is_plain =
+        |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    claims.roles.iter().filter(is_plain).collect::<Vec<_>>().join(",")
+}
+
+/// The header value of a text that is known to be visible ASCII.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::testkit::{TestKey, TokenForge};
+    use shared::time::UnixMillis;
+
+    use super::*;
+
+    fn forge() -> TokenForge {
+        TokenForge::new(&TestKey::number(0), UnixMillis(1_795_376_000_000))
+    }
+
+    fn kept(cache: &TokenCache, forge: &TokenForge) -> String {
+        let token = forge.token();
+        cache.keep(&token, Arc::new(CachedToken::new(forge.signed(), 1)));
+        token
+    }
+
+    #[test]
+    fn what_was_kept_is_found_by_the_whole_token() {
+        let cache = TokenCache::new(1024 * 1024);
+        let (one, other) = (forge(), forge());
+        let token = kept(&cache, &one);
+        kept(&cache, &other);
+        let found = cache.find(&token).unwrap();
+        assert_eq!(found.signed.claims().subject.to_string(), one.claim_text("sub"));
+        assert!(cache.find(&token[..token.len() - 1]).is_none());
+        cache.forget(&token);
+        assert!(cache.find(&token).is_none());
+        assert_eq!(cache.hits_and_misses(), (1, 2));
+    }
+
+    #[test]
+    fn the_bytes_are_bounded() {
+        let cache = TokenCache::new(20_000);
+        let (forge, long) = (forge(), "r".repeat(2000));
+        let token = kept(&cache, &forge);
+        let (entries, bytes) = cache.entries_and_bytes();
+        assert_eq!(entries, 1);
+        assert!(
+            bytes > token.len() as u64 && bytes < 3 * token.len() as u64,
+            "{bytes}"
+        );
+        for number in 0..50 {
+            kept(&cache, &forge.clone().claim("n", number).roles(&[&long]));
+        }
+        let (entries, bytes) = cache.entries_and_bytes();
+        assert!(
+            entries > 0 && bytes <= 20_000,
+            "{entries} entries of {bytes} bytes"
+        );
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_dropped() {
+        let cache = TokenCache::new(1024 * 1024);
+        let token = kept(&cache, &forge());
+        let superuser = kept(&cache, &forge().claim("superuser", true));
+        cache.retain(|cached| cached.signed.claims().superuser);
+        assert!(cache.find(&token).is_none() && cache.find(&superuser).is_some());
+    }
+
+    #[test]
+    fn identity_is_rendered_once_and_cannot_be_misread() {
+        let forge = forge()
+            .roles(&["user", "admin", "a,b", "c d", "é", "", "e\r\nf"])
+            .claim("superuser", true);
+        let identity = IdentityHeaders::of(forge.signed().claims());
+        assert_eq!(identity.subject, forge.claim_text("sub"));
+        assert_eq!(identity.session, forge.claim_text("sid"));
+        assert_eq!(
+            (&identity.roles, &identity.superuser),
+            (&text("admin,user"), &text("true"))
+        );
+        assert_eq!(IdentityHeaders::anonymous().roles, "");
+    }
+}

@@ -1,0 +1,196 @@
+//! Answers, rendered beforehand: what is left at a request is to copy them.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use shared::problem::{MEDIA_TYPE, Problem};
+use shared::reason::Reason;
+
+use crate::cache::IdentityHeaders;
+use crate::pipeline::Admitted;
+
+/// An answer of the verifier.
+pub type Answer = Response<Full<Bytes>>;
+
+const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
+const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
+const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+const SUPERUSER: HeaderName = HeaderName::from_static("x-auth-superuser");
+const LABELS: HeaderName = HeaderName::from_static("x-auth-labels");
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+/// How long to wait before asking again: keys and revocations come by themselves within a second, as a rule.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// Every answer that does not depend on who is asking.
+#[derive(Debug)]
+pub struct Answers {
+    refusals: [Rendered; Reason::ALL.len()],
+    anonymous: IdentityHeaders,
+    not_found: Rendered,
+}
+
+#[derive(Clone, Debug)]
+struct Rendered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answers {
+    /// Renders them. `realm` is that of the `WWW-Authenticate` challenges, and has neither quotes nor backslashes.
+    pub fn new(realm: &str) -> Self {
+        let not_found = Problem::new("not-found", StatusCode::NOT_FOUND, "Not found")
+            .with_detail("proxies ask at /authz/auth-request, /authz/forward-auth and /authz/ext-authz/");
+        Self {
+            refusals: Reason::ALL.map(|reason| refusal(realm, reason)),
+            anonymous: IdentityHeaders::anonymous(),
+            not_found: Rendered::problem(StatusCode::NOT_FOUND, &not_found),
+        }
+    }
+
+    /// The answer to an admitted caller. Every identity header is there, so that a proxy that copies them overwrites
+    /// whatever the client sent.
+    pub fn admitted(&self, admitted: &Admitted) -> Answer {
+        let identity = admitted
+            .token
+            .as_ref()
+            .map_or(&self.anonymous, |token| &token.identity);
+        let mut answer = Answer::default();
+        let headers = answer.headers_mut();
+        headers.reserve(8);
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.insert(SUBJECT, identity.subject.clone());
+        headers.insert(SESSION, identity.session.clone());
+        headers.insert(ROLES, identity.roles.clone());
+        headers.insert(SUPERUSER, identity.superuser.clone());
+        // There are no labels yet that anybody could satisfy.
+        headers.insert(LABELS, EMPTY);
+        answer
+    }
+
+    /// The answer to a refused caller.
+    pub fn refused(&self, reason: Reason) -> Answer {
+        let same = Reason::ALL
+            .iter()
+            .zip(&self.refusals)
+            .find(|(of, _)| **of == reason);
+        same.map_or_else(|| bare(reason.status()), |(_, rendered)| rendered.to_answer())
+    }
+
+    /// The answer where there is no endpoint.
+    pub fn not_found(&self) -> Answer {
+        self.not_found.to_answer()
+    }
+}
+
+/// Sends a browser elsewhere.
+pub fn redirect(location: HeaderValue) -> Answer {
+    let mut answer = bare(StatusCode::FOUND);
+    answer.headers_mut().insert(LOCATION, location);
+    answer
+}
+
+/// Has the connection closed behind this answer.
+pub fn closing(mut answer: Answer) -> Answer {
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn bare(status: StatusCode) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+fn refusal(realm: &str, reason: Reason) -> Rendered {
+    let (kind, title) = match reason {
+        Reason::Missing => ("not-signed-in", "Not signed in"),
+        Reason::Malformed
+        | Reason::Unsupported
+        | Reason::UnknownKey
+        | Reason::BadSignature
+        | Reason::Expired
+        | Reason::NotYetValid
+        | Reason::WrongIssuer
+        | Reason::WrongAudience
+        | Reason::BadClaims
+        | Reason::Revoked
+        | Reason::Stale
+        | Reason::AmbiguousCredentials => ("invalid-token", "Invalid token"),
+        Reason::Role | Reason::Label | Reason::Denied | Reason::Request | Reason::UntrustedProxy => {
+            ("forbidden", "Forbidden")
+        }
+        Reason::CrossSite => ("cross-site", "Cross-site request"),
+        Reason::NoKeys | Reason::StaleReplica => ("unavailable", "Temporarily unavailable"),
+    };
+    let problem = Problem::new(kind, reason.status(), title)
+        .with_detail(reason.describe())
+        .with_reason(reason);
+    let mut rendered = Rendered::problem(reason.status(), &problem);
+    if let Some(challenge) = challenge(realm, reason) {
+        rendered.headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if reason.status() == StatusCode::SERVICE_UNAVAILABLE {
+        rendered.headers.insert(RETRY_AFTER, RETRY_AFTER_S);
+    }
+    rendered
+}
+
+/// The challenge (RFC 6750 section 3): without an error where no token was presented.
+fn challenge(realm: &str, reason: Reason) -> Option<HeaderValue> {
+    let error = match reason {
+        Reason::Missing => return HeaderValue::try_from(format!("Bearer realm=\"{realm}\"")).ok(),
+        Reason::Role | Reason::Label | Reason::Denied => "insufficient_scope",
+        Reason::Request
+        | Reason::UntrustedProxy
+        | Reason::CrossSite
+        | Reason::NoKeys
+        | Reason::StaleReplica => return None,
+        Reason::Malformed
+        | Reason::Unsupported
+        | Reason::UnknownKey
+        | Reason::BadSignature
+        | Reason::Expired
+        | Reason::NotYetValid
+        | Reason::WrongIssuer
+        | Reason::WrongAudience
+        | Reason::BadClaims
+        | Reason::Revoked
+        | Reason::Stale
+        | Reason::AmbiguousCredentials => "invalid_token",
+    };
+    let description = reason.describe();
+    let challenge =
+        format!("Bearer realm=\"{realm}\", error=\"{error}\", error_description=\"{reason}: {description}\"");
+    HeaderValue::try_from(challenge).ok()
+}
+
+impl Rendered {
+    fn problem(status: StatusCode, problem: &Problem) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        Self {
+            status,
+            headers,
+            body: problem.to_json().into(),
+        }
+    }
+
+    fn to_answer(&self) -> Answer {
+        let mut answer = Answer::new(Full::new(self.body.clone()));
+        *answer.status_mut() = self.status;
+        answer.headers_mut().clone_from(&self.headers);
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests;

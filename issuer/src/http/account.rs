@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::Api;
 use super::body::{Fields, FromFields, Json};
 use super::caller::{Id, SignedIn};
+use super::context::Client;
 use super::page::{PageBody, PageQuery, Paging, query};
 use super::respond::ApiError;
 use super::schema::Problem;
@@ -186,16 +187,18 @@ pub(super) async fn users(
         (status = 200, body = UserBody), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "`forbidden`, `wrong-password`, `cross-site`"),
         (status = 409, body = Problem, description = "`login-taken`"), (status = 422, body = Problem),
+        (status = 429, body = Problem, description = "Too many wrong passwords"),
     )
 )]
 pub(super) async fn change_me(
     State(api): State<Api>,
     SignedIn(caller): SignedIn,
+    client: Client,
     Json(change): Json<ChangeBody>,
 ) -> Result<JsonBody<UserBody>, ApiError> {
     let changed = api
         .service
-        .change_user(&caller, caller.subject, &change.into())
+        .change_user(&caller, caller.subject, &change.into(), client.counted_as())
         .await?;
     Ok(JsonBody(changed.into()))
 }
@@ -209,16 +212,21 @@ pub(super) async fn change_me(
         (status = 403, body = Problem, description = "`forbidden`, `wrong-password`, `cross-site`"),
         (status = 404, body = Problem),
         (status = 409, body = Problem, description = "`login-taken`"), (status = 422, body = Problem),
+        (status = 429, body = Problem, description = "Too many wrong passwords"),
     )
 )]
 pub(super) async fn change_user(
     State(api): State<Api>,
     SignedIn(caller): SignedIn,
     Id(id): Id<SubjectId>,
+    client: Client,
     Json(change): Json<ChangeBody>,
 ) -> Result<JsonBody<UserBody>, ApiError> {
     Ok(JsonBody(
-        api.service.change_user(&caller, id, &change.into()).await?.into(),
+        api.service
+            .change_user(&caller, id, &change.into(), client.counted_as())
+            .await?
+            .into(),
     ))
 }
 

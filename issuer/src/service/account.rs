@@ -1,5 +1,7 @@
 //! Users: seen, changed, disabled, deleted, and made superusers.
 
+use std::net::IpAddr;
+
 use secrecy::{ExposeSecret, SecretString};
 use shared::id::SubjectId;
 
@@ -60,12 +62,13 @@ impl Service {
     /// # Errors
     ///
     /// [`ServiceError::Forbidden`], [`ServiceError::NotFound`], [`ServiceError::LoginTaken`],
-    /// [`ServiceError::WrongPassword`], [`ServiceError::Invalid`].
+    /// [`ServiceError::WrongPassword`], [`ServiceError::TooManyRequests`], [`ServiceError::Invalid`].
     pub async fn change_user(
         &self,
         caller: &Caller,
         id: SubjectId,
         change: &Change,
+        from: IpAddr,
     ) -> Result<User, ServiceError> {
         let own = caller.subject == id;
         Caller::require(own || caller.superuser)?;
@@ -73,7 +76,7 @@ impl Service {
             .await?
             .ok_or(ServiceError::NotFound)?;
         let (login, password) = self.check_change(change, &current)?;
-        let verified_hash = self.check_current_password(own, id, change).await?;
+        let verified_hash = self.check_current_password(own, &current, change, from).await?;
         let new_hash = match &password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
@@ -129,8 +132,9 @@ impl Service {
     async fn check_current_password(
         &self,
         own: bool,
-        id: SubjectId,
+        current: &User,
         change: &Change,
+        from: IpAddr,
     ) -> Result<Option<SecretString>, ServiceError> {
         let Some(given) = &change.current_password else {
             if own && self.policy.require_current_password {
@@ -139,17 +143,26 @@ impl Service {
             }
             return Ok(None);
         };
-        let stored = user::password_by_id(&mut self.store.read().await?, id)
+        // A guess here is a guess at the login: one limit counts both.
+        let attempt = self.limits.admit_login_to(&current.login, from)?;
+        let stored = user::password_by_id(&mut self.store.read().await?, current.id)
             .await?
             .ok_or(ServiceError::NotFound)?
             .hash;
-        match self
+        // A guess that breaks off counts as a failure.
+        let verdict = self
             .passwords
             .verify(&Password::presented(given), Some(&stored))
-            .await?
-        {
-            Verdict::Right { .. } => Ok(Some(stored)),
-            Verdict::Wrong => Err(ServiceError::WrongPassword),
+            .await?;
+        match verdict {
+            Verdict::Right { .. } => {
+                attempt.succeeded();
+                Ok(Some(stored))
+            }
+            Verdict::Wrong => {
+                attempt.failed();
+                Err(ServiceError::WrongPassword)
+            }
         }
     }
 

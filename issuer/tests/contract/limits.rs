@@ -13,6 +13,7 @@ crate::on_both_databases!(
     a_password_is_normalised_and_never_cut,
     an_address_may_log_in_so_often,
     failures_of_one_login_are_limited_by_network,
+    guesses_at_the_current_password_count_as_failed_logins,
     an_address_may_register_so_often,
     a_full_queue_is_said_at_once,
 );
@@ -240,6 +241,24 @@ async fn failures_of_one_login_are_limited_by_network(database: Database) {
     );
     site.clock.shift_boot(Duration::from_secs(30));
     from("203.0.113.7", "neo", PASSWORD).await.ok(200);
+}
+
+async fn guesses_at_the_current_password_count_as_failed_logins(database: Database) {
+    let site = Site::start_with(database, "limits.login_per_account = '3/1m'").await;
+    let neo = site.register("neo").await;
+    let guess = |password: &str| {
+        site.patch("/api/v1/user/me")
+            .bearer(&neo.access)
+            .json(&json!({"login": "theone", "current_password": password}))
+            .send()
+    };
+    for _ in 0..3 {
+        guess("wrong").await.refused(403, "wrong-password");
+    }
+    guess(PASSWORD).await.refused(429, "too-many-requests");
+    site.try_login("neo", "wrong")
+        .await
+        .refused(429, "too-many-requests");
 }
 
 async fn an_address_may_register_so_often(database: Database) {

@@ -53,6 +53,12 @@ async fn run(program: Program) -> Exit {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
+    if matches!(program.command, Command::Serve | Command::CheckConfig)
+        && let Err(error) = command::check_feed(&settings)
+    {
+        command::complain(&error);
+        return Exit::Misused;
+    }
     match program.command {
         Command::Serve => match command::serve(&settings).await {
             Ok(()) => Exit::Done,

@@ -98,7 +98,21 @@ impl Store {
     /// [`OpenError::Migrate`] if a migration fails or the schema is newer than this program.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         match &self.pools {
-            Pools::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+            Pools::Postgres(pool) => {
+                // A migration, or waiting for another replica's, may take longer than any statement of a request.
+                let unhurried = PgConnectOptions::clone(&pool.connect_options()).options([
+                    ("statement_timeout", "0"),
+                    ("idle_in_transaction_session_timeout", "0"),
+                ]);
+                let pool = PgPoolOptions::new()
+                    .max_connections(1)
+                    .connect_with(unhurried)
+                    .await
+                    .map_err(OpenError::Connect)?;
+                let outcome = POSTGRES_MIGRATIONS.run(&pool).await;
+                pool.close().await;
+                outcome?;
+            }
             Pools::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
         }
         Ok(())
@@ -178,7 +192,10 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
         .after_connect(|connection, _| {
             Box::pin(async move {
                 let timeouts = format!(
-                    "SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
+                    // The locks assume that a statement sees what was committed before it began, whatever the server's
+                    // default is.
+                    "SET default_transaction_isolation = 'read committed'; \
+                     SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
                      SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts))

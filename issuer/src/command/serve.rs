@@ -12,20 +12,30 @@ use shared::time::SystemClock;
 use crate::app::{Feed, Issuer};
 use crate::settings::Settings;
 
+/// No way for revocations to reach the verifiers, and nobody said that there is to be none.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "redis.disabled: this version has no Redis feed yet; expected true, to run without one, in which case no \
+     verifier hears of revocations (`usher` has a feed of its own)"
+)]
+pub struct NoFeed;
+
+/// Checks what `serve` asks of the settings beyond what every command does.
+///
+/// # Errors
+///
+/// [`NoFeed`]: nobody must find out from a verifier that never heard of a logout.
+pub fn check_feed(settings: &Settings) -> Result<(), NoFeed> {
+    settings.redis.disabled.then_some(()).ok_or(NoFeed)
+}
+
 /// Runs the issuer until it is told to stop.
 ///
 /// # Errors
 ///
 /// Why it did not start.
 pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
-    if !settings.redis.disabled {
-        // Nobody must find out from a verifier that never heard of a logout.
-        return Err(
-            "redis: this version has no Redis feed yet; set redis.disabled = true to run without one, \
-                    in which case no verifier hears of revocations (`usher` has a feed of its own)"
-                .into(),
-        );
-    }
+    check_feed(settings)?;
     tracing::warn!("redis.disabled: no verifier hears of revocations; they end at the expiry of each token");
     let shutdown = Shutdown::on_signals(settings.shutdown_delay.get())?;
     let issuer = Issuer::open(settings, Arc::new(SystemClock), Feed::Disabled).await?;

@@ -9,6 +9,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::router;
+use super::token::Transport;
 
 /// An error (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -49,7 +50,7 @@ pub(super) struct FieldError {
         description = "Registration, login, sessions and roles; access tokens as RFC 9068 JWTs that the verifiers \
                        judge without asking here."
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, Transport)),
     modifiers(&Credentials),
     tags(
         (name = "account", description = "Registering, signing in, and one's own account"),

@@ -27,10 +27,10 @@ pub(super) struct PageQuery {
 impl PageQuery {
     fn read(&self) -> Result<PageRequest, ServiceError> {
         let mut errors = Vec::new();
-        let limit = match self.limit.as_deref().map(str::parse) {
+        let limit = match self.limit.as_deref().map(read_limit) {
             None => limits::PAGE_ITEMS_DEFAULT,
-            Some(Ok(limit)) if (1..=limits::PAGE_ITEMS_MAX).contains(&limit) => limit,
-            Some(Ok(_) | Err(_)) => {
+            Some(Some(limit)) => limit,
+            Some(None) => {
                 let message = format!("a whole number from 1 to {} is expected", limits::PAGE_ITEMS_MAX);
                 errors.push(FieldError {
                     field: "limit".into(),
@@ -58,6 +58,13 @@ impl PageQuery {
             Err(ServiceError::Invalid(errors))
         }
     }
+}
+
+fn read_limit(limit: &str) -> Option<u32> {
+    // `parse` would take a sign.
+    let digits = limit.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = limit.parse().ok().filter(|_| digits)?;
+    (1..=limits::PAGE_ITEMS_MAX).contains(&limit).then_some(limit)
 }
 
 fn read_cursor(cursor: &str) -> Option<Uuid> {

@@ -1,7 +1,7 @@
 //! Signing in, refreshing, and signing out.
 
 use axum::Json as JsonBody;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -298,7 +298,9 @@ pub(super) struct ContinueQuery {
 )]
 pub(super) async fn continue_to(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let ContinueQuery { return_to } = query::<ContinueQuery, _>(&mut parts, &api).await?.0;
+    // A browser stands here, not a program: a query that cannot be read leads to the login page as well.
+    let asked = query::<ContinueQuery, _>(&mut parts, &api).await;
+    let return_to = asked.ok().and_then(|Query(asked)| asked.return_to);
     let return_to = return_to.and_then(|address| api.site.return_address(&address));
     let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name)
         .ok()

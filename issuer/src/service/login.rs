@@ -118,9 +118,8 @@ impl Service {
             Err(too_many) => too_many,
         };
         let user = user::id_by_login(&mut self.store.read().await?, login.as_str()).await?;
-        if user.is_some() {
-            self.write_attempt(user, Outcome::Throttled, origin).await?;
-        }
+        // The same write either way, as after a wrong password: the time it takes must not tell who exists.
+        self.write_attempt(user, Outcome::Throttled, origin).await?;
         Err(too_many.into())
     }
 

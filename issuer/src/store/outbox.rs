@@ -35,13 +35,19 @@ pub async fn record(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
 }
 
 /// The database's time + the greatest access lifetime in use + the greatest leeway of a verifier + a margin.
+///
+/// A longer lifetime waits until the unit of work ends: otherwise a token of that lifetime could be signed from what
+/// was true before this fact, and outlive it.
 async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
+    const HOLD_LIFETIMES: Statement =
+        Statement::each("SELECT pg_advisory_xact_lock_shared(7210735123)", "SELECT 1");
     const GREATEST: Statement = Statement::each(
         "SELECT MAX(lifetime_s) AS lifetime_s FROM access_lifetimes \
          WHERE last_used_at + make_interval(secs => lifetime_s) > $1",
         "SELECT MAX(lifetime_s) AS lifetime_s FROM access_lifetimes \
          WHERE last_used_at + lifetime_s * 1000 > $1",
     );
+    work.execute(&HOLD_LIFETIMES, args![]).await?;
     let now = work.now().await?;
     let row = work.fetch_one(&GREATEST, args![now]).await?;
     let lifetime_s = row.number_or_null("lifetime_s")?.unwrap_or(0);
@@ -57,11 +63,23 @@ async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn record_lifetime(work: &mut Work, lifetime_s: i64) -> Result<(), StoreError> {
+    const USE: Statement = Statement::each(
+        "UPDATE access_lifetimes SET last_used_at = $2 \
+         WHERE lifetime_s = $1 AND last_used_at + make_interval(secs => lifetime_s) > $2",
+        "UPDATE access_lifetimes SET last_used_at = $2 \
+         WHERE lifetime_s = $1 AND last_used_at + lifetime_s * 1000 > $2",
+    );
+    const AWAIT_FACTS: Statement = Statement::each("SELECT pg_advisory_xact_lock(7210735123)", "SELECT 1");
     const UPSERT: Statement = Statement::both(
         "INSERT INTO access_lifetimes (lifetime_s, last_used_at) VALUES ($1, $2) \
          ON CONFLICT (lifetime_s) DO UPDATE SET last_used_at = excluded.last_used_at",
     );
     let now = work.now().await?;
+    if work.execute(&USE, args![lifetime_s, now]).await? == 1 {
+        return Ok(());
+    }
+    // Every fact under way was dated without this lifetime: let it be committed before a token of it is signed.
+    work.execute(&AWAIT_FACTS, args![]).await?;
     work.execute(&UPSERT, args![lifetime_s, now]).await.map(|_| ())
 }
 

@@ -47,13 +47,13 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// PostgreSQL: connection, transaction rollback, resources, operator intervention, lock not available (classes 08,
-/// 40, 53, 57 and 55P03), read-only after a failover (25006). SQLite: BUSY and LOCKED with their extended codes,
+/// 40, 53, 57 and 55P03), read-only after a failover (25006), too long idle in a transaction (25P03). SQLite: BUSY and LOCKED with their extended codes,
 /// FULL, IOERR.
 fn is_passing(code: &str) -> bool {
     let class_is_passing = ["08", "40", "53", "57"]
         .iter()
         .any(|class| code.starts_with(class));
-    if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006")) {
+    if code.len() == 5 && (class_is_passing || matches!(code, "55P03" | "25006" | "25P03")) {
         return true;
     }
     code.parse::<u32>()
@@ -252,6 +252,9 @@ pub struct Work {
     clock: Arc<dyn Clock>,
     now: Option<UnixMillis>,
     skew: Duration,
+    /// How the database means to run each statement, where a test asks for it.
+    #[cfg(test)]
+    pub(super) plans: Option<Vec<String>>,
 }
 
 impl Work {
@@ -261,7 +264,28 @@ impl Work {
             clock,
             now: None,
             skew: Duration::ZERO,
+            #[cfg(test)]
+            plans: None,
         }
+    }
+
+    #[cfg(test)]
+    async fn note_plan(&mut self, statement: &Statement, arguments: &[Argument]) -> Result<(), StoreError> {
+        let Some(mut plans) = self.plans.take() else {
+            return Ok(());
+        };
+        let explained = Statement::each(
+            String::leak(format!("EXPLAIN {}", statement.postgres)),
+            String::leak(format!("EXPLAIN QUERY PLAN {}", statement.sqlite)),
+        );
+        for row in Box::pin(self.fetch_all(&explained, arguments.to_vec())).await? {
+            plans.push(match &row {
+                Row::Postgres(_) => row.text("QUERY PLAN")?,
+                Row::Sqlite(_) => row.text("detail")?,
+            });
+        }
+        self.plans = Some(plans);
+        Ok(())
     }
 
     /// The database's time, read once for a unit of work, when it is first asked for.
@@ -311,6 +335,8 @@ impl Work {
         statement: &Statement,
         arguments: Vec<Argument>,
     ) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        self.note_plan(statement, &arguments).await?;
         Ok(match &mut self.link {
             Link::Postgres(link) => postgres_query(statement, arguments)
                 .execute(&mut **link)
@@ -337,6 +363,8 @@ impl Work {
         statement: &Statement,
         arguments: Vec<Argument>,
     ) -> Result<Vec<Row>, StoreError> {
+        #[cfg(test)]
+        self.note_plan(statement, &arguments).await?;
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         Ok(match &mut self.link {

@@ -1,1 +1,148 @@
+//! How each database means to run the statements of the hot paths: by an index, never by reading a table.
 
+use std::sync::Arc;
+
+use shared::id::{SessionId, SubjectId};
+use shared::revocation::Fact;
+use shared::time::{SystemClock, UnixMillis};
+use uuid::Uuid;
+
+use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
+use database::{Database, Kind, on_both};
+
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the integration tests, which use more of it"
+)]
+#[path = "../../tests/store/database.rs"]
+mod database;
+
+/// Enough that no planner would rather read a table than an index.
+const ROWS: usize = 20_000;
+
+/// Users with a session, a refresh token, attempts and facts each.
+async fn fill(database: &Database) {
+    let postgres = format!(
+        "CREATE FUNCTION nth(n int) RETURNS uuid LANGUAGE sql IMMUTABLE AS \
+         $$ SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid $$; \
+         INSERT INTO users (id, login, password_hash, ver, created_at, updated_at) \
+         SELECT nth(n), 'login' || n, 'hash', 1, now(), now() FROM generate_series(100, {ROWS} + 99) n; \
+         INSERT INTO user_roles SELECT id, '00000000-0000-7000-8000-000000000001', now() FROM users; \
+         INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
+         SELECT id, id, now(), now(), now() + interval '1 day', now() + interval '1 day' FROM users; \
+         INSERT INTO refresh_tokens SELECT sha256(id::text::bytea), id, 0, NULL FROM users; \
+         INSERT INTO login_history (id, at, user_id, outcome) \
+         SELECT gen_random_uuid(), now(), id, 'success' FROM users, generate_series(1, 10); \
+         INSERT INTO outbox (kind, ref, expires_at) SELECT 'session', id, now() + interval '1 day' FROM users; \
+         INSERT INTO outbox (kind, name, version, expires_at) \
+         SELECT 'role', 'role' || n, n, now() + interval '1 day' FROM generate_series(1, {ROWS}) n; \
+         ANALYZE"
+    );
+    let sqlite = format!(
+        "CREATE TABLE numbers AS WITH RECURSIVE n(n) AS \
+         (SELECT 100 UNION ALL SELECT n + 1 FROM n LIMIT {ROWS}) \
+         SELECT n, unhex('00000000000070008000' || printf('%012x', n)) AS id FROM n; \
+         INSERT INTO users SELECT id, 'login' || n, 'hash', 1, 0, 1, 1, 1 FROM numbers; \
+         INSERT INTO user_roles SELECT id, X'00000000000070008000000000000001', 1 FROM users; \
+         INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
+         SELECT id, id, 1, 1, 9000000000000, 9000000000000 FROM users; \
+         INSERT INTO refresh_tokens SELECT CAST(id || id AS BLOB), id, 0, NULL FROM users; \
+         INSERT INTO login_history (id, at, user_id, outcome) SELECT randomblob(16), 1, id, 'success' FROM users; \
+         INSERT INTO outbox (kind, ref, expires_at) SELECT 'session', id, 9000000000000 FROM users; \
+         INSERT INTO outbox (kind, name, version, expires_at) \
+         SELECT 'role', 'role' || n, n, 9000000000000 FROM numbers"
+    );
+    database.run_each(&postgres, &sqlite).await;
+}
+
+fn nth(n: u128) -> Uuid {
+    Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + n)
+}
+
+/// The plans of what was done since the last time, none of which reads a whole table that grows.
+fn check(work: &mut Work, what: &str) {
+    const GROWING: [&str; 6] = [
+        "users",
+        "user_roles",
+        "sessions",
+        "refresh_tokens",
+        "login_history",
+        "outbox",
+    ];
+    let plans = work.plans.replace(Vec::new()).unwrap();
+    let by_index = plans.iter().any(|line| {
+        line.contains("Index ")
+            || line.contains("USING INDEX")
+            || line.contains("PRIMARY KEY")
+            || line.contains("USING COVERING INDEX")
+    });
+    assert!(by_index, "{what} uses no index: {plans:#?}");
+    for line in &plans {
+        let step = line.trim_start().trim_start_matches("->").trim_start();
+        // PostgreSQL: `Seq Scan on users u`; SQLite: `SCAN u`, with an index or not. The one row of `role_version` is
+        // read whole, and so is the index that has superusers alone.
+        let scans = step.starts_with("Seq Scan") && GROWING.iter().any(|table| step.contains(table));
+        let small = ["SCAN v", "SCAN CONSTANT ROW", "users_superusers"];
+        let bare_scan = step.starts_with("SCAN") && !small.iter().any(|known| step.contains(known));
+        assert!(!scans && !bare_scan, "{what} reads a table: {plans:#?}");
+    }
+}
+
+on_both! {
+    async fn hot_paths_go_by_an_index(database: &Database) {
+        let store = Store::open(&database.url.clone().into(), 4, Arc::new(SystemClock)).await.unwrap();
+        store.migrate().await.unwrap();
+        fill(database).await;
+        let (subject, session) = (SubjectId(nth(777)), SessionId(nth(777)));
+        let page = PageRequest { limit: 20, before: Some(nth(15_000)) };
+        let mut work = store.write().await.unwrap();
+        work.now().await.unwrap();
+        work.plans = Some(Vec::new());
+        let w = &mut work;
+        assert!(user::password_by_login(w, "login777").await.unwrap().is_some());
+        check(w, "login by name");
+        assert!(user::lock_for_login(w, subject, "hash", None).await.unwrap());
+        check(w, "lock for login");
+        assert!(user::lock_for_login(w, subject, "hash", Some("hash")).await.unwrap());
+        check(w, "rehash");
+        assert!(truth::of_session(w, session).await.unwrap().is_some());
+        check(w, "truth");
+        assert!(truth::of_caller(w, subject, session).await.unwrap().is_some());
+        check(w, "standing");
+        refresh::insert(w, b"digest", session, 1).await.unwrap();
+        work.plans = Some(Vec::new());
+        let w = &mut work;
+        assert_eq!(refresh::session_of(w, b"digest").await.unwrap(), Some(session));
+        check(w, "whose refresh token");
+        let presented = refresh::presented(w, b"digest").await.unwrap().unwrap();
+        check(w, "presented refresh token");
+        refresh::rotate(w, &presented, b"next", UnixMillis(9_000_000_000_000)).await.unwrap();
+        work.plans = Some(work.plans.take().unwrap().into_iter().filter(|plan| !plan.starts_with("Insert") && !plan.contains("Result")).collect());
+        let w = &mut work;
+        check(w, "rotation");
+        assert_eq!(session::list_live(w, subject, PageRequest { limit: 20, before: None }).await.unwrap().items.len(), 1);
+        check(w, "session list");
+        assert_eq!(session::owner_of_live(w, session).await.unwrap(), Some(subject));
+        check(w, "session's owner");
+        session::end_all_but(w, subject, None).await.unwrap();
+        check(w, "end of a user's sessions");
+        login_history::list(w, subject, PageRequest { limit: 20, before: None }).await.unwrap();
+        check(w, "history list");
+        assert_eq!(user::list(w, "login777", page).await.unwrap().items.len(), 11);
+        check(w, "users by a narrow prefix");
+        assert_eq!(user::list(w, "", page).await.unwrap().items.len(), 20);
+        check(w, "users");
+        assert!(user::by_id(w, subject).await.unwrap().is_some());
+        check(w, "user");
+        user::lock(w, subject, SubjectId(nth(778)), true).await.unwrap();
+        check(w, "lock of users and superusers");
+        assert!(!outbox::live_after(w, 19_990).await.unwrap().is_empty());
+        check(w, "outbox after");
+        assert!(outbox::role_moved_on(w, "role777", 776).await.unwrap());
+        check(w, "role moved on");
+        outbox::record(w, &Fact::Session { session }).await.unwrap();
+        drop(work);
+        store.close().await;
+    }
+}

@@ -222,7 +222,9 @@ pub async fn lock(
     const LOCK_SUPERUSERS: Statement = Statement::each(
         "SELECT id, active, superuser, ver FROM users WHERE id IN ($1, $2) OR superuser ORDER BY id \
          FOR NO KEY UPDATE",
-        "SELECT id, active, superuser, ver FROM users WHERE id IN ($1, $2) OR superuser ORDER BY id",
+        // For an `OR` of both, SQLite would read every user.
+        "SELECT id, active, superuser, ver FROM users WHERE id IN \
+         (SELECT $1 UNION ALL SELECT $2 UNION ALL SELECT id FROM users WHERE superuser) ORDER BY id",
     );
     let statement = if superusers { &LOCK_SUPERUSERS } else { &LOCK };
     work.fetch_all(statement, args![first, second])

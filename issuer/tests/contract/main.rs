@@ -10,5 +10,15 @@
 mod support;
 
 mod account;
+mod bad_input;
+mod change;
+mod cookies;
+mod discovery;
+mod limits;
+mod power;
+mod registration;
+mod roles;
+mod sessions;
+mod shape;
 mod sweep;
 mod tokens;

@@ -6,11 +6,15 @@ mod caller;
 mod context;
 mod cookies;
 mod discovery;
+mod docs;
+mod metrics;
 mod openapi;
 mod page;
 mod respond;
 mod role;
 mod router;
+mod routes;
+mod schema;
 mod session;
 mod token;
 
@@ -21,8 +25,9 @@ use shared::config::TrustedPeers;
 use url::Url;
 
 pub use cookies::{CookieSettings, SameSite};
-pub use openapi::document as openapi_document;
-pub use router::{HttpMetrics, router};
+pub use docs::document as openapi_document;
+pub use metrics::HttpMetrics;
+pub use router::router;
 
 use crate::service::Service;
 

@@ -14,8 +14,8 @@ use shared::serve::Peer;
 use shared::telemetry::{REQUEST_ID, RequestId, TraceContext};
 use tracing::Instrument;
 
+use super::metrics::HttpMetrics;
 use super::respond::{ApiError, method_not_allowed, not_found};
-use super::router::HttpMetrics;
 use super::{Api, Site};
 use crate::client_address::client_address;
 use crate::device::{clean_user_agent, device};

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::Api;
 use super::body::{Fields, FromFields, Json};
 use super::caller::{Id, Ids, SignedIn};
-use super::openapi::Problem;
 use super::page::{PageBody, PageQuery, Paging, query};
 use super::respond::ApiError;
+use super::schema::Problem;
 use crate::service::{RoleDraft, UserRoles};
 use crate::store::role::Role;
 

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::Api;
 use super::caller::{Id, SignedIn};
-use super::openapi::Problem;
 use super::page::{PageBody, PageQuery, Paging};
 use super::respond::ApiError;
+use super::schema::Problem;
 use crate::store::session::Session;
 
 /// A live session.

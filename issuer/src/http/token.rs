@@ -15,9 +15,9 @@ use super::Api;
 use super::body::{Fields, FromFields, Json, OptionalJson};
 use super::caller::{PresentedToken, check_site, is_signed_in};
 use super::context::Client;
-use super::openapi::Problem;
 use super::page::query;
 use super::respond::ApiError;
+use super::schema::Problem;
 use crate::service::{Credentials, ServiceError, TokenPair};
 
 /// A login and a password.

@@ -1,6 +1,15 @@
 //! The store and the use cases on SQLite and on PostgreSQL.
 
 #![expect(unreachable_pub, reason = "nothing outside reaches into a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::unchecked_time_subtraction,
+    reason = "what is not as a test expects fails it"
+)]
 
 #[path = "store/change.rs"]
 mod change;

@@ -276,8 +276,8 @@ on_both! {
         let at = |lifetime_ms: i64| Some(UnixMillis(now.0 + lifetime_ms + margin));
         assert_eq!(expiries, [at(0), at(3_600_000), None]);
         work.commit().await.unwrap();
-        // The hour was last used almost an hour ago, and then more than one.
-        for (ago_s, lifetime_s) in [(3590, 3600), (3601, 900)] {
+        // The hour was last used less than an hour ago, and then more than one.
+        for (ago_s, lifetime_s) in [(3000, 3600), (3601, 900)] {
             database.run_each(
                 &format!("UPDATE access_lifetimes SET last_used_at = clock_timestamp() - interval '{ago_s} seconds' WHERE lifetime_s = 3600"),
                 &format!("UPDATE access_lifetimes SET last_used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) - {ago_s} * 1000 WHERE lifetime_s = 3600"),
@@ -300,8 +300,8 @@ on_both! {
         assert_eq!(outbox::delete_expired(&mut work).await.unwrap(), 0);
         work.commit().await.unwrap();
         database.run_each(
-            "UPDATE outbox SET expires_at = clock_timestamp() WHERE expires_at IS NOT NULL",
-            "UPDATE outbox SET expires_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE expires_at IS NOT NULL",
+            "UPDATE outbox SET expires_at = clock_timestamp() - interval '1 second' WHERE expires_at IS NOT NULL",
+            "UPDATE outbox SET expires_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) - 1000 WHERE expires_at IS NOT NULL",
         ).await;
         let mut work = store.write().await.unwrap();
         assert_eq!(facts(&mut work).await.len(), 1, "what has expired is not live");

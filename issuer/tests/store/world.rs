@@ -1,5 +1,6 @@
 //! A whole issuer on a database, people in it, and the question whether a token still holds.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use issuer::app::{Feed, Issuer, open_store};
@@ -23,6 +24,9 @@ use tokio::sync::OnceCell;
 use super::database::Database;
 
 pub const PASSWORD: &str = "a long and winding road";
+/// Where everybody comes from.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 pub const NEW_PASSWORD: &str = "a short and narrow path";
 
 /// An issuer on a database.
@@ -115,7 +119,7 @@ impl World {
     pub async fn person(&self, login: &str) -> Person {
         let pair = self
             .service
-            .register(&credentials(login, PASSWORD), None, &Origin::default())
+            .register(&credentials(login, PASSWORD), HERE, &Origin::default())
             .await
             .unwrap();
         self.holder(pair).await
@@ -146,7 +150,7 @@ impl World {
 
     pub async fn login(&self, login: &str, password: &str) -> Result<TokenPair, ServiceError> {
         self.service
-            .login(&credentials(login, password), None, &Origin::default())
+            .login(&credentials(login, password), HERE, &Origin::default())
             .await
     }
 

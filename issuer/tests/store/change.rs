@@ -4,7 +4,7 @@ use issuer::service::{Change as UserChange, RoleDraft, ServiceError};
 use issuer::store::role::Role;
 use secrecy::ExposeSecret;
 
-use super::world::{NEW_PASSWORD, Person, World};
+use super::world::{HERE, NEW_PASSWORD, Person, World};
 
 /// A cause of `feed.md`'s table of facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +106,11 @@ impl Change {
             }
             Self::RoleDeleted => service.delete_role(&root.caller, role.id).await,
             Self::PasswordChanged => service
-                .change_user(&person.caller, person.id, &password)
+                .change_user(&person.caller, person.id, &password, HERE)
                 .await
                 .map(|_| ()),
             Self::PasswordChangedByAnother => service
-                .change_user(&root.caller, person.id, &password)
+                .change_user(&root.caller, person.id, &password, HERE)
                 .await
                 .map(|_| ()),
             Self::SuperuserGiven | Self::SuperuserTaken => {

@@ -5,7 +5,7 @@ use shared::revocation::{Fact, Refusal};
 
 use super::change::{ALL, Cast, Change};
 use super::database::{Database, Kind, on_both};
-use super::world::World;
+use super::world::{HERE, World};
 
 /// Makes every transaction that writes a fact fail at its commit, after all that it wrote.
 const BOMB: &str = "CREATE TABLE bomb (broken bigint REFERENCES blank (id) DEFERRABLE INITIALLY DEFERRED)";
@@ -145,7 +145,7 @@ on_both! {
             login: Some("somebody".to_owned()),
             ..Default::default()
         };
-        service.change_user(&person.caller, person.id, &renamed).await.unwrap();
+        service.change_user(&person.caller, person.id, &renamed, HERE).await.unwrap();
         assert_eq!(world.facts_after(before).await.0, []);
         assert_eq!(world.refusal(&person.pair).await, None);
         // A logout twice is one fact.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::change::{ALL, Cast, Change};
 use super::database::{Database, Kind, within};
-use super::world::{NEW_PASSWORD, PASSWORD, World};
+use super::world::{HERE, NEW_PASSWORD, PASSWORD, World};
 
 /// Where the first is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ async fn a_login_that_read_the_old_hash_begins_no_session_on_sqlite() {
             };
             world
                 .service
-                .change_user(&other.caller, other.id, &change)
+                .change_user(&other.caller, other.id, &change, HERE)
                 .await
                 .unwrap();
             database

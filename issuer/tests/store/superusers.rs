@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use shared::reason::Reason;
 
 use super::database::{Database, Kind, on_both, within};
-use super::world::{PASSWORD, Person, World};
+use super::world::{HERE, PASSWORD, Person, World};
 
 const ROUNDS: usize = 20;
 
@@ -117,7 +117,7 @@ on_both! {
         let draft = RoleDraft { name: "patron".to_owned(), description: None };
         let (caller, service) = (&root.caller, &world.service);
         for outcome in [
-            service.change_user(&person.caller, person.id, &change).await.map(|_| ()),
+            service.change_user(&person.caller, person.id, &change, HERE).await.map(|_| ()),
             service.delete_user(&person.caller, person.id).await,
             service.set_active(caller, person.id, false).await,
             service.set_superuser(caller, person.id, true).await,

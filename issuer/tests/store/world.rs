@@ -25,7 +25,7 @@ use super::database::Database;
 
 pub const PASSWORD: &str = "a long and winding road";
 /// Where everybody comes from.
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub const NEW_PASSWORD: &str = "a short and narrow path";
 

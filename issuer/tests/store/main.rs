@@ -11,21 +11,12 @@
     reason = "what is not as a test expects fails it"
 )]
 
-#[path = "store/change.rs"]
 mod change;
-#[path = "store/conformance.rs"]
 mod conformance;
-#[path = "store/database.rs"]
 mod database;
-#[path = "store/facts.rs"]
 mod facts;
-#[path = "store/overlap.rs"]
 mod overlap;
-#[path = "store/refresh.rs"]
 mod refresh;
-#[path = "store/relay.rs"]
 mod relay;
-#[path = "store/superusers.rs"]
 mod superusers;
-#[path = "store/world.rs"]
 mod world;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use issuer::app::{Feed, Issuer};
+use issuer::app::{Feed, Issuer, Metrics};
 use prometheus_client::registry::Registry;
 use rustix::fs::{FlockOperation, flock};
 use secrecy::ExposeSecret;
@@ -15,9 +15,10 @@ use shared::admin::Admin;
 use shared::cli::{Exit, Shutdown, describe};
 use shared::config::HttpUrl;
 use shared::feed::channel::channel;
-use shared::serve::{BoundAddress, ServeOptions, serve as serve_http};
+use shared::serve::{BoundAddress, Drained, Listener, ServeOptions, serve as serve_http};
 use shared::time::SystemClock;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use verifier::app::{Parts, Verifier};
 use verifier::keys::WatchedKeys;
@@ -101,22 +102,9 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     };
     let verifier = Verifier::start(&settings.verifier, parts, &verifier_shutdown).await?;
 
-    let mut registry = Registry::default();
-    let metrics = issuer.register_metrics(&mut registry);
-    verifier.register(&mut registry);
-    let (issuer_checks, verifier_checks) = (issuer.checks(), verifier.checks());
-    let admin = Admin::new(Arc::new(registry), move || {
-        let (of_issuer, of_verifier) = (issuer_checks(), verifier_checks());
-        async move { [of_issuer.await, of_verifier].concat() }
-    });
-    let stop_admin = CancellationToken::new();
     let admin_address = admin_listeners.first().map(|listener| listener.address().clone());
-    let admin = tokio::spawn(serve_http(
-        admin_listeners,
-        admin,
-        ServeOptions::default(),
-        stop_admin.clone(),
-    ));
+    let stop_admin = CancellationToken::new();
+    let (metrics, admin) = serve_admin(&issuer, &verifier, admin_listeners, stop_admin.clone());
 
     let issuer_address = listeners.first().map(|listener| listener.address().clone());
     let grace = settings.issuer.shutdown_grace.get();
@@ -149,6 +137,25 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     drained?;
     tracing::info!("stopped");
     greeted
+}
+
+/// Serves health and metrics of both until `stop`: longer than either, so that the end can be watched.
+fn serve_admin(
+    issuer: &Issuer,
+    verifier: &Verifier,
+    listeners: Vec<Listener>,
+    stop: CancellationToken,
+) -> (Metrics, JoinHandle<Drained>) {
+    let mut registry = Registry::default();
+    let metrics = issuer.register_metrics(&mut registry);
+    verifier.register(&mut registry);
+    let (issuer_checks, verifier_checks) = (issuer.checks(), verifier.checks());
+    let admin = Admin::new(Arc::new(registry), move || {
+        let (of_issuer, of_verifier) = (issuer_checks(), verifier_checks());
+        async move { [of_issuer.await, of_verifier].concat() }
+    });
+    let serving = tokio::spawn(serve_http(listeners, admin, ServeOptions::default(), stop));
+    (metrics, serving)
 }
 
 fn superuser_error(error: issuer::service::ServiceError) -> ServeError {

@@ -38,9 +38,10 @@ impl Service {
         let Some(newest) = self.newest(&mut work, &token, &found).await? else {
             return Err(self.end_reused(work, session).await?);
         };
-        let now = work.now().await?;
-        let refresh_expires_at = self.idle_expiry(now, found.session_expires_at);
+        // A repeat moves nothing on, the session's end least of all.
+        let mut refresh_expires_at = found.idle_expires_at;
         if found.counter == found.leaf {
+            refresh_expires_at = self.idle_expiry(work.now().await?, found.session_expires_at);
             refresh::rotate(&mut work, &found, &newest.digest(), refresh_expires_at).await?;
         }
         work.commit().await?;

@@ -17,6 +17,8 @@ pub struct Presented {
     pub leaf: i64,
     /// When its successor was first used, if it has one that was.
     pub successor_used_at: Option<UnixMillis>,
+    /// When the session ends if nothing is refreshed before.
+    pub idle_expires_at: UnixMillis,
     /// When the session ends, whatever happens.
     pub session_expires_at: UnixMillis,
 }
@@ -59,7 +61,7 @@ pub async fn session_of(work: &mut Work, digest: &[u8]) -> Result<Option<Session
 /// [`StoreError`] if the database does not answer.
 pub async fn presented(work: &mut Work, digest: &[u8]) -> Result<Option<Presented>, StoreError> {
     const FIND: Statement = Statement::both(
-        "SELECT t.session_id, t.counter, s.leaf, s.expires_at, n.used_at FROM refresh_tokens t \
+        "SELECT t.session_id, t.counter, s.leaf, s.expires_at, s.refresh_expires_at, n.used_at FROM refresh_tokens t \
          JOIN sessions s ON s.id = t.session_id \
          LEFT JOIN refresh_tokens n ON n.session_id = t.session_id AND n.counter = t.counter + 1 \
          WHERE t.digest = $1",
@@ -71,6 +73,7 @@ pub async fn presented(work: &mut Work, digest: &[u8]) -> Result<Option<Presente
             counter: row.number("counter")?,
             leaf: row.number("leaf")?,
             successor_used_at: row.time_or_null("used_at")?,
+            idle_expires_at: row.time("refresh_expires_at")?,
             session_expires_at: row.time("expires_at")?,
         })
     })

@@ -127,6 +127,15 @@ on_both! {
         world.exchange(&other.refresh_token).await.unwrap();
     }
 
+    async fn a_repeat_does_not_put_the_end_of_the_session_off(database: &Database) {
+        let (world, time) = Time::world(database).await;
+        let person = world.person("person").await;
+        let first = world.service.refresh(&person.pair.refresh_token).await.unwrap();
+        time.pass(Duration::from_hours(1)).await;
+        let repeat = world.service.refresh(&person.pair.refresh_token).await.unwrap();
+        assert!(repeat.refresh_expires_in + Duration::from_mins(59) < first.refresh_expires_in);
+    }
+
     async fn answers_that_are_lost_log_nobody_out(database: &Database) {
         let (world, time) = Time::world(database).await;
         let person = world.person("person").await;

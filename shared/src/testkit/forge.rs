@@ -79,13 +79,10 @@ impl TokenForge {
             "nbf": issued_at, "exp": issued_at + 900, "jti": TokenId::new(now), "sid": SessionId::new(now),
             "client_id": "web", "roles": [], "ver": now.0, "rver": 1,
         });
-        let (Value::Object(header), Value::Object(claims)) = (header, claims) else {
-            unreachable!()
-        };
         Self {
             key: key.clone(),
-            header,
-            claims,
+            header: header.as_object().unwrap().clone(),
+            claims: claims.as_object().unwrap().clone(),
         }
     }
 

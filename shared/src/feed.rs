@@ -1,33 +1,110 @@
 //! How a reader hears of revocations, wherever they come from.
+//!
+//! [`channel`] is the feed within one process. Between processes it is a stream: [`log`] says what is asked of the place
+//! where it is kept, [`reader`] turns what is found there into events, and believes nothing that the chain and a signed
+//! heartbeat do not prove.
 
+pub mod chain;
 pub mod channel;
+pub mod entry;
+pub mod heartbeat;
+pub mod key;
+pub mod log;
+pub mod reader;
+pub mod term;
+#[cfg(feature = "signing")]
+pub mod writer;
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::revocation::Revocation;
-use crate::time::UnixMillis;
+use crate::time::{BootTime, UnixMillis};
 
 /// What a feed tells its reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedEvent {
-    /// A revocation: it applies at once, since a refusal too early is safe.
-    Entry {
-        /// Its place in the feed; the first is 1.
+    /// Revocations: they apply at once, since a refusal too early is safe.
+    Entries {
+        /// The place of the last of them in the feed; the first entry's is 1.
         seq: u64,
         /// What is refused.
-        revocation: Revocation,
+        revocations: Vec<Revocation>,
     },
-    /// A statement of how far the feed has come.
+    /// A statement of how far the feed has come, with everything before it told.
     Heartbeat(Heartbeat),
+    /// Something does not fit together: what is known stays, but is not to be trusted until the next heartbeat.
+    Lost(Gap),
+    /// The feed cannot be reached; it says why, for people.
+    Away(Arc<str>),
 }
 
 /// "Every revocation committed before `time` is at or before `seq`."
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
+    /// Number of the stream that it is about.
+    pub epoch: u64,
+    /// Number of the term in which it was written.
+    pub term: u64,
+    /// Grows with each heartbeat of a term.
+    pub counter: u64,
     /// The last entry at that time.
     pub seq: u64,
     /// The database's time, read before the outbox was found empty.
     pub time: UnixMillis,
+    /// When it was read; `None`: it comes from this process, just now.
+    pub read_at: Option<BootTime>,
+    /// As it was signed, for a snapshot.
+    pub signed: Option<Arc<[u8]>>,
+}
+
+/// What did not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gap {
+    /// The entries are not those that a heartbeat speaks of: one was lost, added, altered or trimmed too early.
+    Chain,
+    /// The stream ends before the place that was read already.
+    RolledBack,
+    /// The stream is gone, or does not reach to its newest heartbeat.
+    Missing,
+    /// A heartbeat, or the epoch in force, is older than one that was seen already.
+    Replayed,
+    /// An item that nobody of ours wrote.
+    Foreign,
+    /// A heartbeat that no feed key signed, or that is about another stream.
+    BadHeartbeat,
+    /// No good heartbeat where one must be.
+    Unproven,
+    /// Our own wall clock was set.
+    ClockStep,
+}
+
+impl Gap {
+    /// Every one, for metrics.
+    pub const ALL: [Self; 8] = [
+        Self::Chain,
+        Self::RolledBack,
+        Self::Missing,
+        Self::Replayed,
+        Self::Foreign,
+        Self::BadHeartbeat,
+        Self::Unproven,
+        Self::ClockStep,
+    ];
+
+    /// The word for it in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::RolledBack => "rolled_back",
+            Self::Missing => "missing",
+            Self::Replayed => "replayed",
+            Self::Foreign => "foreign",
+            Self::BadHeartbeat => "bad_heartbeat",
+            Self::Unproven => "unproven",
+            Self::ClockStep => "clock_step",
+        }
+    }
 }
 
 /// The feed has ended, and will say no more.

@@ -33,6 +33,9 @@ pub const KID_BYTES_MAX: usize = 128;
 /// RSA moduli, in bits: below 2048 is forbidden by RFC 7518 section 3.3, above 8192 verification is a weapon.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// A role's name, in bytes.
+pub const ROLE_NAME_BYTES_MAX: usize = 64;
+
 /// Roles in a token. At 64 characters each more would not fit the token anyway.
 pub const ROLES_MAX: usize = 128;
 
@@ -90,3 +93,19 @@ pub const RULES_MAX: usize = 10_000;
 
 /// Segments of a rule's path: a lookup goes as deep.
 pub const TEMPLATE_SEGMENTS_MAX: usize = 64;
+
+/// A feed key set, in bytes: some 150 a key.
+pub const FEED_KEYS_BYTES_MAX: usize = 16 * 1024;
+
+/// Feed keys taken from a set: the one in use, and one to follow it. Each costs a signature check on a bad heartbeat.
+pub const FEED_KEYS_MAX: usize = 4;
+
+/// Revocations sent to Redis by one script: bounds how long a script holds up everybody else.
+pub const FEED_BATCH: u32 = 1000;
+
+/// Items of the stream read at once: some 40 bytes each.
+pub const FEED_PAGE: usize = 10_000;
+
+/// Items behind the newest good heartbeat through which a reader looks for it. A batch is [`FEED_BATCH`] items long, so
+/// more of them were written by somebody else.
+pub const FEED_TAIL_MAX: usize = 100_000;

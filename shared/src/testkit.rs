@@ -8,7 +8,9 @@
 )]
 
 mod clock;
+mod feed_model;
 mod forge;
 
 pub use clock::ManualClock;
+pub use feed_model::{FeedModel, ModelLog};
 pub use forge::{TestKey, TokenForge};

@@ -191,13 +191,21 @@ impl RevocationReplica {
 
     fn take_in(&self, event: &FeedEvent, clock: &dyn Clock) {
         match event {
-            FeedEvent::Entry { revocation, .. } => self.set.apply(revocation),
+            FeedEvent::Entries { revocations, .. } => {
+                for revocation in revocations {
+                    self.set.apply(revocation);
+                }
+            }
+            FeedEvent::Lost(_) | FeedEvent::Away(_) => {}
             FeedEvent::Heartbeat(heartbeat) if self.is_ahead(heartbeat.time, clock.now()) => {
                 self.heartbeats_ignored.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(time = %heartbeat.time, "a heartbeat from the future does not count; do the clocks agree?");
             }
             FeedEvent::Heartbeat(heartbeat) => {
-                self.heard.store(Some(Arc::new((*heartbeat, clock.boot()))));
+                self.heard.store(Some(Arc::new((
+                    heartbeat.clone(),
+                    heartbeat.read_at.unwrap_or_else(|| clock.boot()),
+                ))));
                 self.is_loaded
                     .send_if_modified(|is_loaded| !std::mem::replace(is_loaded, true));
             }

@@ -16,6 +16,7 @@ pub fn channel() -> (ChannelPublisher, ChannelFeed) {
         events,
         applied: applied_seen,
         seq: 0,
+        heartbeats: 0,
     };
     (
         publisher,
@@ -33,6 +34,7 @@ pub struct ChannelPublisher {
     events: mpsc::Sender<FeedEvent>,
     applied: watch::Receiver<u64>,
     seq: u64,
+    heartbeats: u64,
 }
 
 impl ChannelPublisher {
@@ -44,7 +46,10 @@ impl ChannelPublisher {
     pub async fn publish(&mut self, revocation: Revocation) -> Result<u64, FeedEnded> {
         let seq = self.seq + 1;
         self.events
-            .send(FeedEvent::Entry { seq, revocation })
+            .send(FeedEvent::Entries {
+                seq,
+                revocations: vec![revocation],
+            })
             .await
             .map_err(|_| FeedEnded)?;
         self.seq = seq;
@@ -57,7 +62,16 @@ impl ChannelPublisher {
     ///
     /// [`FeedEnded`] if the reader is gone.
     pub async fn heartbeat(&mut self, time: crate::time::UnixMillis) -> Result<(), FeedEnded> {
-        let heartbeat = Heartbeat { seq: self.seq, time };
+        self.heartbeats += 1;
+        let heartbeat = Heartbeat {
+            epoch: 0,
+            term: 0,
+            counter: self.heartbeats,
+            seq: self.seq,
+            time,
+            read_at: None,
+            signed: None,
+        };
         self.events
             .send(FeedEvent::Heartbeat(heartbeat))
             .await
@@ -92,7 +106,7 @@ impl RevocationFeed for ChannelFeed {
         self.applied.send_replace(self.handed_out);
         Box::pin(async {
             let event = self.events.recv().await.ok_or(FeedEnded)?;
-            if let FeedEvent::Entry { seq, .. } = event {
+            if let FeedEvent::Entries { seq, .. } = event {
                 self.handed_out = seq;
             }
             Ok(event)
@@ -120,7 +134,7 @@ mod tests {
     async fn a_publisher_waits_until_the_reader_asks_for_more() {
         let (mut publisher, mut feed) = channel();
         let seq = publisher.publish(logout()).await.unwrap();
-        assert!(matches!(feed.next().await, Ok(FeedEvent::Entry { seq: read, .. }) if read == seq));
+        assert!(matches!(feed.next().await, Ok(FeedEvent::Entries { seq: read, .. }) if read == seq));
         let mut waiting = std::pin::pin!(publisher.applied());
         assert!(
             futures_poll(waiting.as_mut()).is_pending(),

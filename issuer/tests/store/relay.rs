@@ -69,15 +69,17 @@ async fn record(store: &Store) -> Fact {
 impl Relayed {
     async fn entry(&mut self) -> (u64, Revocation) {
         match within(self.feed.next()).await.unwrap() {
-            FeedEvent::Entry { seq, revocation } => (seq, revocation),
-            FeedEvent::Heartbeat(heartbeat) => panic!("{heartbeat:?}"),
+            FeedEvent::Entries { seq, mut revocations } if revocations.len() == 1 => {
+                (seq, revocations.remove(0))
+            }
+            other => panic!("{other:?}"),
         }
     }
 
     async fn heartbeat(&mut self) -> Heartbeat {
         match within(self.feed.next()).await.unwrap() {
             FeedEvent::Heartbeat(heartbeat) => heartbeat,
-            entry @ FeedEvent::Entry { .. } => panic!("{entry:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys, a clock to set, and a forge for tokens good and bad. For tests and benches only.
+//! Keys, a clock to set, a forge for tokens good and bad, and a wire to break. For tests and benches only.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,10 +7,12 @@
     reason = "a test that cannot make its key has nothing to go on with"
 )]
 
+mod chaos_proxy;
 mod clock;
 mod feed_model;
 mod forge;
 
+pub use chaos_proxy::ChaosProxy;
 pub use clock::ManualClock;
 pub use feed_model::{FeedModel, ModelLog};
 pub use forge::{TestKey, TokenForge};

@@ -90,3 +90,10 @@ pub const RULES_MAX: usize = 10_000;
 
 /// Segments of a rule's path: a lookup goes as deep.
 pub const TEMPLATE_SEGMENTS_MAX: usize = 64;
+
+/// Sentinels, or first nodes of a Cluster, that may be named: three to five are usual, and all are asked at once.
+pub const REDIS_SERVERS_MAX: usize = 32;
+
+/// A connection to Redis on which nothing is said is probed this often: sooner than firewalls forget it, so that one
+/// that leads nowhere is noticed before it is wanted.
+pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);

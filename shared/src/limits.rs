@@ -109,3 +109,9 @@ pub const FEED_PAGE: usize = 10_000;
 /// Items behind the newest good heartbeat through which a reader looks for it. A batch is [`FEED_BATCH`] items long, so
 /// more of them were written by somebody else.
 pub const FEED_TAIL_MAX: usize = 100_000;
+/// Sentinels, or first nodes of a Cluster, that may be named: three to five are usual, and all are asked at once.
+pub const REDIS_SERVERS_MAX: usize = 32;
+
+/// A connection to Redis on which nothing is said is probed this often: sooner than firewalls forget it, so that one
+/// that leads nowhere is noticed before it is wanted.
+pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);

@@ -1,0 +1,80 @@
+//! PostgreSQL goes away, comes back, or comes back old.
+
+use std::time::Duration;
+
+use crate::drill::{drill, single};
+use crate::world::postgres::Postgres;
+
+#[test]
+fn postgres_is_restarted() {
+    drill(single("PostgreSQL is restarted"), async |drill| {
+        for _ in 0..2 {
+            drill.world.with_postgres(|postgres| {
+                postgres.stop();
+                postgres.start();
+            });
+            drill.revocations(10).await;
+        }
+    });
+}
+
+#[test]
+fn postgres_is_killed() {
+    drill(single("PostgreSQL is killed"), async |drill| {
+        for _ in 0..2 {
+            drill.world.with_postgres(|postgres| {
+                postgres.kill();
+                postgres.start();
+            });
+            drill.revocations(10).await;
+        }
+    });
+}
+
+#[test]
+fn postgres_is_stopped_for_seconds() {
+    drill(single("PostgreSQL is stopped for 8 s"), async |drill| {
+        drill.world.postgres().stop();
+        drill.lasts(Duration::from_secs(8)).await;
+        drill.world.with_postgres(Postgres::start);
+    });
+}
+
+#[test]
+fn postgres_does_not_answer_for_seconds() {
+    drill(single("PostgreSQL does not answer for 8 s"), async |drill| {
+        for issuer in &drill.world.issuers {
+            issuer.to_postgres.stall();
+        }
+        drill.lasts(Duration::from_secs(8)).await;
+    });
+}
+
+#[test]
+fn the_pool_is_exhausted() {
+    drill(
+        single("sessions are locked for 5 s, and the pool is exhausted"),
+        async |drill| {
+            let mut lock = drill
+                .world
+                .postgres()
+                .psql("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5); COMMIT");
+            drill.until("the lock is gone", || !lock.is_running()).await;
+        },
+    );
+}
+
+#[test]
+fn postgres_is_set_back() {
+    drill(single("PostgreSQL is set back to a backup"), async |drill| {
+        drill.world.with_postgres(Postgres::back_up);
+        drill.revocations(20).await;
+        for verifier in 0..3 {
+            drill.caught_up(verifier).await;
+        }
+        drill.world.with_postgres(Postgres::set_back);
+        drill.revocations(10).await;
+        // What the database had lost is there for a verifier that starts now.
+        drill.renew_verifiers().await;
+    });
+}

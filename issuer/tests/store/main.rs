@@ -15,6 +15,7 @@ mod change;
 mod conformance;
 mod database;
 mod facts;
+mod feed;
 mod overlap;
 mod refresh;
 mod relay;

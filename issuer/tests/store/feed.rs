@@ -14,11 +14,11 @@ use super::database::{Database, Kind, on_both};
 use super::world::settings;
 
 pub const LASTING: Duration = Duration::from_mins(1);
-const OURS: Term = Term {
+pub const OURS: Term = Term {
     number: 7,
     nonce: [7; 16],
 };
-const THEIRS: Term = Term {
+pub const THEIRS: Term = Term {
     number: 8,
     nonce: [8; 16],
 };
@@ -51,7 +51,13 @@ pub async fn look(store: &Store) -> LeaseView {
     feed::look(&mut store.read().await.unwrap()).await.unwrap()
 }
 
-async fn acquire(store: &Store, seen: &LeaseView, lapsed_only: bool, term: Term, lasting: Duration) -> bool {
+pub async fn acquire(
+    store: &Store,
+    seen: &LeaseView,
+    lapsed_only: bool,
+    term: Term,
+    lasting: Duration,
+) -> bool {
     let mut work = store.write().await.unwrap();
     let ours = feed::acquire(&mut work, seen, lapsed_only, term, lasting)
         .await

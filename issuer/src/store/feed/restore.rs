@@ -41,13 +41,10 @@ pub async fn restore(
     for (fact, _) in &missing {
         take_effect(work, fact).await?;
     }
+    // What the database said since it was set back may be in a token: the fact must outlive that too.
+    let fresh = outbox::expiry(work).await?;
     for (fact, expires) in missing {
-        let expires = match expires {
-            None => None,
-            // What the database said since it was set back may be in a token: the fact must outlive that too.
-            Some(expires) => Some(outbox::expiry(work).await?.max(expires)),
-        };
-        outbox::insert(work, fact, expires).await?;
+        outbox::insert(work, fact, expires.map(|expires| expires.max(fresh))).await?;
     }
     note_last(work, at_least_seq).await?;
     Ok(true)

@@ -369,4 +369,32 @@ on_both! {
         assert_eq!(take(&store, 0, 10).await.entries.len(), 1);
         store.close().await;
     }
+
+    async fn facts_from_before_there_was_a_feed_are_numbered_as_well(database: &Database) {
+        if database.kind == Kind::Sqlite {
+            // An empty file is an empty database.
+            std::fs::File::create(database.folder.path().join("test.db")).unwrap();
+        }
+        database
+            .run_each(
+                include_str!("../../../migrations/postgres/0001_first_light.sql"),
+                include_str!("../../../migrations/sqlite/0001_first_light.sql"),
+            )
+            .await;
+        database.run("INSERT INTO outbox (kind, name) VALUES ('key', 'one'), ('key', 'two')").await;
+        database
+            .run_each(
+                include_str!("../../../migrations/postgres/0002_revocation_feed.sql"),
+                include_str!("../../../migrations/sqlite/0002_revocation_feed.sql"),
+            )
+            .await;
+        let store = Store::open(&database.url.clone().into(), 4, Arc::new(SystemClock)).await.unwrap();
+        let view = look(&store).await;
+        let since = view.unpublished_since.unwrap();
+        assert!(since <= view.now && since > view.now.minus(LASTING), "{since}");
+        hold(&store).await;
+        let key = |kid: &str| Fact::Key { kid: kid.into() };
+        assert_eq!(said(&take(&store, 0, 10).await.entries), [(1, key("one")), (2, key("two"))]);
+        store.close().await;
+    }
 }

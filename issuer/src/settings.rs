@@ -5,10 +5,10 @@ mod sections;
 
 use serde::Deserialize;
 use shared::config::{HttpUrl, HumanDuration, ListenAddress, OneOrMany, TrustedPeers};
+use shared::redis::RedisSettings;
 
 pub use sections::{
-    Account, Cookies, Cors, Database, History, Keys, Limits, Password, Portal, Redis, Relay, Roles, Tls,
-    Tokens,
+    Account, Cookies, Cors, Database, History, Keys, Limits, Password, Portal, Relay, Roles, Tls, Tokens,
 };
 
 /// All of them.
@@ -25,8 +25,8 @@ pub struct Settings {
     pub audience: String,
     /// The database.
     pub database: Database,
-    /// Where the feed is.
-    pub redis: Redis,
+    /// Where the feed and the shared counts of the limits are.
+    pub redis: RedisSettings,
     /// TLS of the public listener.
     pub tls: Tls,
     /// Signing keys.
@@ -67,7 +67,7 @@ impl Default for Settings {
             public_url: None,
             audience: "movies".to_owned(),
             database: Database::default(),
-            redis: Redis::default(),
+            redis: RedisSettings::default(),
             tls: Tls::default(),
             keys: Keys::default(),
             roles: Roles::default(),
@@ -137,6 +137,9 @@ mod tests {
             ("tls.certificate = 'x.pem'", "tls"),
             ("audience = ''", "audience"),
             ("nonsense = 1", "nonsense"),
+            ("redis.url = 'http://redis'", "redis.url"),
+            ("redis.sentinels = ['redis://a']", "redis.master"),
+            ("redis = { url = 'redis://a', disabled = true }", "redis.disabled"),
         ] {
             let said = refused(toml);
             assert!(said.contains(key), "{toml}: {said}");

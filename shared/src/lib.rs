@@ -15,6 +15,7 @@ pub mod limits;
 pub mod path;
 pub mod problem;
 pub mod reason;
+pub mod redis;
 pub mod revocation;
 pub mod role;
 pub mod secret;

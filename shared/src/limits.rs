@@ -112,3 +112,10 @@ pub const FEED_TAIL_MAX: usize = 100_000;
 
 /// Heartbeats with a bad signature through which a reader looks for a good one: each costs a signature check, some 50 µs.
 pub const FEED_BAD_HEARTBEATS_MAX: usize = 1000;
+
+/// Sentinels, or first nodes of a Cluster, that may be named: three to five are usual, and all are asked at once.
+pub const REDIS_SERVERS_MAX: usize = 32;
+
+/// A connection to Redis on which nothing is said is probed this often: sooner than firewalls forget it, so that one
+/// that leads nowhere is noticed before it is wanted.
+pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);

@@ -18,7 +18,7 @@ mod options;
 mod service;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,8 +1,9 @@
-//! Keys, a clock to set, and a forge for tokens good and bad. For tests and benches only.
+//! Keys, a clock to set, a forge for tokens good and bad, and Redis servers to break. For tests and benches only.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "a test that cannot make its key has nothing to go on with"
 )]
@@ -10,7 +11,9 @@
 mod clock;
 mod feed_model;
 mod forge;
+mod redis;
 
 pub use clock::ManualClock;
 pub use feed_model::{FeedModel, ModelLog};
 pub use forge::{TestKey, TokenForge};
+pub use redis::RedisServer;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use shared::config::{ByteSize, HumanDuration, Invalid, ListenAddress, OneOrMany, TrustedPeers};
 use shared::host::CanonicalHost;
 use shared::limits;
+use shared::redis::RedisSettings;
 use url::Url;
 
 use crate::policy::OnStale;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub jwks_refresh: HumanDuration,
     /// The least time between fetches caused by unknown `kid`s.
     pub jwks_cooldown: HumanDuration,
+    /// Where the feed is.
+    pub redis: RedisSettings,
     /// Where revocations come from.
     pub revocations: Revocations,
     /// How old the revocations may be.
@@ -105,6 +108,7 @@ impl Default for Settings {
             jwks_url: None,
             jwks_refresh: HumanDuration(Duration::from_mins(5)),
             jwks_cooldown: HumanDuration::from_secs(30),
+            redis: RedisSettings::default(),
             revocations: Revocations::default(),
             max_staleness: HumanDuration::from_secs(30),
             on_stale: OnStale::default(),
@@ -138,6 +142,7 @@ impl shared::config::Settings for Settings {
         self.check_listeners()?;
         self.check_issuer()?;
         self.check_times()?;
+        self.check_redis()?;
         self.check_browsers()
     }
 }
@@ -217,6 +222,14 @@ impl Settings {
             return Err(Invalid::new("leeway", problem));
         }
         Ok(())
+    }
+
+    fn check_redis(&self) -> Result<(), Invalid> {
+        if self.redis.disabled {
+            let problem = "is the issuer's; a verifier does without by revocations = \"off\"";
+            return Err(Invalid::new("redis.disabled", problem));
+        }
+        self.redis.check().map_err(|invalid| invalid.within("redis"))
     }
 
     fn check_browsers(&self) -> Result<(), Invalid> {

@@ -13,6 +13,7 @@ impl Checked for Settings {
         self.check_lifetimes()?;
         self.check_passwords()?;
         self.check_web()?;
+        self.redis.check().map_err(|invalid| invalid.within("redis"))?;
         if self.audience.is_empty() {
             return Err(Invalid::new("audience", "expected a name, such as `movies`"));
         }

@@ -27,14 +27,6 @@ impl Default for Database {
     }
 }
 
-/// `redis.*`
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Redis {
-    /// Said aloud: no feed, so that no verifier hears of revocations.
-    pub disabled: bool,
-}
-
 /// `tls.*`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -82,7 +82,8 @@ pub enum ConfigError {
 
 /// A setting that has the right type and is impossible all the same: what [`Settings::check`](super::Settings::check)
 /// answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
 pub struct Invalid {
     pub(super) key: String,
     pub(super) problem: String,

@@ -196,7 +196,7 @@ impl<L: FeedLog> Reader<L> {
     /// Reads the epoch in force. One that gives way to another while it is read is no gap.
     async fn load(&mut self) -> Result<Position, Interruption> {
         if self.keys.keys.borrow().is_empty() {
-            self.keys.wanted.notify_one();
+            // Whoever fetches them knows that there are none.
             return Err(Interruption::Away(
                 "the issuer's feed keys are not known yet".to_owned(),
             ));

@@ -183,11 +183,7 @@ impl Contents {
 
     fn config(&self, files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&self.certificate, &files.certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&self.private_key).map_err(|source| TlsError::Pem {
-            path: files.private_key.clone(),
-            what: "a private key",
-            source,
-        })?;
+        let key = private_key(&self.private_key, &files.private_key)?;
         let unusable = |source| TlsError::Unusable {
             certificate: files.certificate.clone(),
             source,
@@ -220,7 +216,8 @@ impl Contents {
     }
 }
 
-fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a file, at least one.
+pub(crate) fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |source| TlsError::Pem {
         path: path.to_owned(),
         what: "a certificate",
@@ -236,7 +233,17 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+/// The private key of a file.
+pub(crate) fn private_key(pem: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|source| TlsError::Pem {
+        path: path.to_owned(),
+        what: "a private key",
+        source,
+    })
+}
+
+/// What a PEM file holds.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let unreadable = |source| TlsError::Unreadable {
         path: path.to_owned(),
         source,

@@ -55,6 +55,7 @@ fn every_setting_can_be_given() {
         threads = 2
         shutdown_delay = "5s"
         shutdown_grace = "20s"
+        redis = { sentinels = ["redis://a", "redis://b:26379"], master = "main" }
         [cache]
         capacity = "1MiB"
         [tls]
@@ -121,6 +122,9 @@ fn what_is_impossible_is_refused_with_key_and_remedy() {
         ("tls.client_ca = \"ca.pem\"", "tls.client_ca", "tls.certificate"),
         ("on_stale = \"maybe\"", "on_stale", "allow"),
         ("revocations = \"on\"", "revocations", "off"),
+        ("redis.url = \"http://redis\"", "redis.url", "redis://HOST:PORT"),
+        ("redis.master = \"main\"", "redis.master", "redis.sentinels"),
+        ("redis.disabled = true", "redis.disabled", "revocations"),
         ("threads = 0", "threads", ""),
         ("snapshot = \"x\"", "snapshot", ""),
         ("cache.size = 1", "cache.size", "capacity"),

@@ -21,6 +21,8 @@ use crate::time::UnixMillis;
 
 pub(super) const START: UnixMillis = UnixMillis(1_795_376_000_000);
 
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// A model that can be cut off, and remembers from where it was read.
 #[derive(Clone)]
 pub(super) struct Log {
@@ -28,7 +30,7 @@ pub(super) struct Log {
     pub(super) is_cut: watch::Sender<bool>,
     pub(super) ranges: Arc<Mutex<Vec<ItemId>>>,
     /// Done once, before the next call is answered.
-    pub(super) meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    pub(super) meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl Log {

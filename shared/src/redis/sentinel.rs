@@ -1,0 +1,113 @@
+use std::fmt;
+
+use ::redis::{RedisConnectionInfo, TlsCertificates, Value, cmd};
+use tokio::task::JoinSet;
+
+use super::server::{Server, listed};
+use super::{ConnectOptions, RedisConnection, RedisError, connect_to};
+
+/// The Sentinels, and how to log in to the master that they name.
+#[derive(Clone)]
+pub(super) struct Sentinels {
+    pub(super) servers: Vec<Server>,
+    pub(super) master: String,
+    pub(super) login: RedisConnectionInfo,
+    /// Whether the master speaks TLS: as the Sentinels do.
+    pub(super) tls: bool,
+}
+
+impl Sentinels {
+    /// Connects to the present master.
+    ///
+    /// All Sentinels are asked at once, so that one which is away costs no time; an answer counts once the server
+    /// that it names says itself that it is the master (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
+    pub(super) async fn connect(
+        &self,
+        certificates: Option<TlsCertificates>,
+        options: ConnectOptions,
+    ) -> Result<RedisConnection, RedisError> {
+        let mut asked = JoinSet::new();
+        for sentinel in &self.servers {
+            let (sentinel, master, certificates) =
+                (sentinel.clone(), self.master.clone(), certificates.clone());
+            asked.spawn(async move { master_known_to(&sentinel, &master, certificates, options).await });
+        }
+        let mut reason = String::new();
+        let mut tried = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            let address = match answer {
+                Ok(Ok(address)) => address,
+                Ok(Err(why)) => {
+                    reason = why;
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            if tried.contains(&address) {
+                continue;
+            }
+            tried.push(address.clone());
+            match self
+                .connect_to_master(address, certificates.clone(), options)
+                .await
+            {
+                Ok(connection) => return Ok(connection),
+                Err(why) => reason = why,
+            }
+        }
+        Err(RedisError::NoMaster {
+            master: self.master.clone(),
+            sentinels: self.to_string(),
+            reason,
+        })
+    }
+
+    async fn connect_to_master(
+        &self,
+        (host, port): (String, u16),
+        certificates: Option<TlsCertificates>,
+        options: ConnectOptions,
+    ) -> Result<RedisConnection, String> {
+        let server = Server::at(host, port, self.tls, &self.login).ok_or("its address cannot be used")?;
+        let mut connection = connect_to(server.info(), certificates, options)
+            .await
+            .map_err(|error| error.to_string())?;
+        let role: Vec<Value> = cmd("ROLE")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| format!("{server} does not say its role: {error}"))?;
+        match role.first() {
+            Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
+            _ => Err(format!("{server} is not the master, or not yet")),
+        }
+    }
+}
+
+/// Host and port of the master in the eyes of one Sentinel.
+async fn master_known_to(
+    sentinel: &Server,
+    master: &str,
+    certificates: Option<TlsCertificates>,
+    options: ConnectOptions,
+) -> Result<(String, u16), String> {
+    let options = ConnectOptions {
+        response_timeout: Some(options.connect_timeout),
+        ..options
+    };
+    let mut connection = connect_to(sentinel.info(), certificates, options)
+        .await
+        .map_err(|error| error.to_string())?;
+    let address: Option<(String, u16)> = cmd("SENTINEL")
+        .arg("GET-MASTER-ADDR-BY-NAME")
+        .arg(master)
+        .query_async(&mut connection)
+        .await
+        .map_err(|error| format!("{sentinel}: {error}"))?;
+    address.ok_or_else(|| format!("{sentinel} does not know it"))
+}
+
+impl fmt::Display for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&listed(&self.servers))
+    }
+}

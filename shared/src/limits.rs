@@ -109,6 +109,10 @@ pub const FEED_PAGE: usize = 10_000;
 /// Items behind the newest good heartbeat through which a reader looks for it. A batch is [`FEED_BATCH`] items long, so
 /// more of them were written by somebody else.
 pub const FEED_TAIL_MAX: usize = 100_000;
+
+/// Heartbeats with a bad signature through which a reader looks for a good one: each costs a signature check, some 50 µs.
+pub const FEED_BAD_HEARTBEATS_MAX: usize = 1000;
+
 /// Sentinels, or first nodes of a Cluster, that may be named: three to five are usual, and all are asked at once.
 pub const REDIS_SERVERS_MAX: usize = 32;
 

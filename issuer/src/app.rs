@@ -9,11 +9,14 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use shared::admin::Check;
 use shared::config::{self, HumanDuration};
 use shared::feed::channel::ChannelPublisher;
+use shared::limits::RATE_LIMIT_TIMEOUT;
+use shared::redis::{RedisClient, RedisError};
 use shared::serve::{
     ListenError, Listener, RELOAD_EVERY, ServeMetrics, ServeOptions, Tls, TlsError, TlsFiles,
     UNIX_SOCKET_MODE, serve,
@@ -26,10 +29,10 @@ use tokio_util::task::TaskTracker;
 use crate::http::{Api, CookieSettings, HttpMetrics, Site, router};
 use crate::password::{self, HashParams, HashingPool, PasswordPolicy};
 use crate::publish::{InProcessRelay, Publisher};
-use crate::rate_limit::{LimitSettings, Limits, Rate};
+use crate::rate_limit::{CentralLanes, LimitSettings, Limits, Rate};
 use crate::service::{Policy, Service, ServiceError};
 use crate::settings::Settings;
-use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, SealingKey};
+use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, SealingKey, load_or_create_secret};
 use crate::store::{OpenError, Store};
 
 /// Why the issuer did not start.
@@ -55,6 +58,9 @@ pub enum StartError {
     /// TLS files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Redis, as the settings name it. That it is away is no reason.
+    #[error("redis cannot be used")]
+    Redis(#[from] RedisError),
     /// Password hashing.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] password::StartError),
@@ -152,13 +158,14 @@ impl Issuer {
                 (Some(relay), publisher)
             }
         };
+        let central = central_lanes(settings, &store, &sealing, &clock).await?;
         let service = Service {
             policy: policy(settings),
             store,
             keyring: ArcSwap::from_pointee(keyring),
             refresh_secret,
             passwords: hashing_pool(settings)?,
-            limits: Limits::new(limit_settings(settings), Arc::clone(&clock)),
+            limits: Limits::new(limit_settings(settings), Arc::clone(&clock), central),
             publisher,
             clock,
         };
@@ -265,6 +272,12 @@ impl Issuer {
         }
         let (maintained, until) = (Arc::clone(&self.service), background.clone());
         tasks.spawn(async move { maintained.maintain(until).await });
+        let (limited, until) = (Arc::clone(&self.service), background.clone());
+        tasks.spawn(async move {
+            if let Some(central) = limited.limits.central() {
+                central.keep(until).await;
+            }
+        });
         serve(listeners, router(api, metrics.http), options, stop).await;
         background.cancel();
         tasks.close();
@@ -319,8 +332,54 @@ impl Collector for Gauges {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        Ok(())
+        self.encode_central(&mut encoder)
     }
+}
+
+impl Gauges {
+    /// Whether the limits are shared, where they are to be.
+    fn encode_central(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(central) = self.0.limits.central() else {
+            return Ok(());
+        };
+        let shared = ConstGauge::new(u64::from(central.is_reached()));
+        shared.encode(encoder.encode_descriptor(
+            "issuer_rate_limits_shared",
+            "1 while rate limits are shared through Redis, 0 while this issuer counts for itself",
+            None,
+            shared.metric_type(),
+        )?)?;
+        let fallbacks = ConstCounter::new(central.fallbacks());
+        fallbacks.encode(encoder.encode_descriptor(
+            "issuer_rate_limit_fallbacks",
+            "Steps of rate limits that were done in memory because Redis did not answer",
+            None,
+            fallbacks.metric_type(),
+        )?)
+    }
+}
+
+/// The lanes that issuers share, if Redis is named. It is not reached for here.
+async fn central_lanes(
+    settings: &Settings,
+    store: &Store,
+    sealing: &SealingKey,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<CentralLanes>, StartError> {
+    /// Under which the secret that names the lanes is kept.
+    const SECRET: &str = "server-secret/rate-limits";
+    if settings.redis.disabled || !settings.redis.is_given() {
+        return Ok(None);
+    }
+    let client = RedisClient::open(&settings.redis)?;
+    let secret = load_or_create_secret(store, sealing, SECRET).await?;
+    let clock = Arc::clone(clock);
+    Ok(Some(CentralLanes::new(
+        client,
+        &secret,
+        RATE_LIMIT_TIMEOUT,
+        clock,
+    )))
 }
 
 fn policy(settings: &Settings) -> Policy {

@@ -11,6 +11,7 @@ pub mod heartbeat;
 pub mod key;
 pub mod log;
 pub mod reader;
+pub mod redis_log;
 pub mod term;
 #[cfg(feature = "signing")]
 pub mod writer;

@@ -144,7 +144,7 @@ impl Service {
             return Ok(None);
         };
         // A guess here is a guess at the login: one limit counts both.
-        let attempt = self.limits.admit_login_to(&current.login, from)?;
+        let attempt = self.limits.admit_login_to(&current.login, from).await?;
         let stored = user::password_by_id(&mut self.store.read().await?, current.id)
             .await?
             .ok_or(ServiceError::NotFound)?
@@ -156,7 +156,7 @@ impl Service {
             .await?;
         match verdict {
             Verdict::Right { .. } => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 Ok(Some(stored))
             }
             Verdict::Wrong => {

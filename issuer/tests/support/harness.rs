@@ -90,6 +90,7 @@ pub struct Site {
     pub address: SocketAddr,
     /// Its database.
     pub database: OwnDatabase,
+    registry: Registry,
     stop: CancellationToken,
     server: Option<JoinHandle<()>>,
 }
@@ -121,7 +122,8 @@ impl Site {
         let BoundAddress::Tcp(address) = *listeners[0].address() else {
             panic!("a TCP port was asked for");
         };
-        let metrics = issuer.register_metrics(&mut Registry::default());
+        let mut registry = Registry::default();
+        let metrics = issuer.register_metrics(&mut registry);
         let service = Arc::clone(issuer.service());
         let grace = Duration::from_secs(2);
         let server = tokio::spawn(issuer.run(listeners, metrics, grace, stop.clone()));
@@ -130,9 +132,17 @@ impl Site {
             clock,
             address,
             database,
+            registry,
             stop,
             server: Some(server),
         }
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
     }
 
     /// Stops it as SIGTERM would, and waits for its end.

@@ -13,8 +13,8 @@ pub struct Chain {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, d, ..] = self.hash;
-        write!(f, "{}:{a:02x}{b:02x}{c:02x}{d:02x}", self.seq)
+        let [h0, h1, h2, h3, ..] = self.hash;
+        write!(f, "{}:{h0:02x}{h1:02x}{h2:02x}{h3:02x}", self.seq)
     }
 }
 

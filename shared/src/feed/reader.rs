@@ -168,19 +168,24 @@ impl<L: FeedLog> Reader<L> {
 
     /// Reads until something is in the way.
     async fn read_on(&mut self, position: &mut Option<Position>) -> Interruption {
-        let mut looked = Instant::now();
+        // Whatever the interruption was, the log behind it may be another: a place that is kept is looked at first.
+        let mut looked: Option<Instant> = None;
         loop {
-            let step = match position {
-                None => self.load().await.map(|loaded| *position = Some(loaded)),
-                Some(at) if looked.elapsed() >= LOOK_EVERY => {
-                    looked = Instant::now();
+            let until_look = looked.and_then(|at| LOOK_EVERY.checked_sub(at.elapsed()));
+            let step = match (position.as_mut(), until_look) {
+                (None, _) => {
+                    looked = Some(Instant::now());
+                    self.load().await.map(|loaded| *position = Some(loaded))
+                }
+                (Some(at), Some(wait)) if !wait.is_zero() => self.follow(at, wait).await,
+                (Some(at), _) => {
+                    looked = Some(Instant::now());
                     match self.look_around(at).await {
                         Ok(true) => Ok(()),
                         Ok(false) => self.load().await.map(|loaded| *at = loaded),
                         Err(error) => Err(error),
                     }
                 }
-                Some(at) => self.follow(at, LOOK_EVERY.saturating_sub(looked.elapsed())).await,
             };
             if let Err(interruption) = step {
                 return interruption;
@@ -188,9 +193,30 @@ impl<L: FeedLog> Reader<L> {
         }
     }
 
-    /// Reads the epoch in force from its floor to its newest good heartbeat, and what is behind that.
+    /// Reads the epoch in force. One that gives way to another while it is read is no gap.
     async fn load(&mut self) -> Result<Position, Interruption> {
-        let epoch = self.epoch_in_force().await?;
+        if self.keys.keys.borrow().is_empty() {
+            // Whoever fetches them knows that there are none.
+            return Err(Interruption::Away(
+                "the issuer's feed keys are not known yet".to_owned(),
+            ));
+        }
+        let mut epoch = self.epoch_in_force().await?;
+        loop {
+            let loaded = self.load_epoch(epoch).await;
+            if !matches!(loaded, Err(Interruption::Gap(_))) {
+                return loaded;
+            }
+            let in_force = self.epoch_in_force().await?;
+            if in_force.number <= epoch.number {
+                return loaded;
+            }
+            epoch = in_force;
+        }
+    }
+
+    /// Reads an epoch from its floor to its newest good heartbeat, and what is behind that.
+    async fn load_epoch(&mut self, epoch: Epoch) -> Result<Position, Interruption> {
         let (id, target, signed) = self.newest_heartbeat(epoch).await?;
         let read_at = self.clock.boot();
         if self.newest_seen.is_some_and(|seen| target.order() < seen) {
@@ -199,10 +225,14 @@ impl<L: FeedLog> Reader<L> {
         let mut at = Position::at_floor(epoch, target.floor);
         while at.last < id {
             let items = self.log.range(epoch, at.next(), limits::FEED_PAGE).await?;
+            let page_read_at = self.clock.boot();
             let Some(last) = items.last().map(|item| item.id) else {
                 // Nothing between floor and heartbeat but the heartbeat itself, or not even that.
                 break;
             };
+            if last < at.next() {
+                return Err(Interruption::Gap(Gap::Foreign));
+            }
             let split = items.partition_point(|item| item.id <= id);
             let (before, behind) = items.split_at_checked(split).unwrap_or((&items, &[]));
             let entries = before
@@ -213,7 +243,7 @@ impl<L: FeedLog> Reader<L> {
             at.last = last.min(id);
             if last >= id {
                 self.prove(&mut at, id, &target, &signed, read_at).await?;
-                self.take(&mut at, behind).await?;
+                self.take(&mut at, behind, page_read_at).await?;
                 return Ok(at);
             }
         }
@@ -248,31 +278,34 @@ impl<L: FeedLog> Reader<L> {
 
     /// The newest heartbeat of an epoch that a feed key signed, with its place.
     async fn newest_heartbeat(&mut self, epoch: Epoch) -> Result<(ItemId, Statement, Vec<u8>), Interruption> {
-        let (mut from, mut count, mut looked_at) = (None, FIRST_TAIL, 0);
+        let (mut from, mut count) = (None, FIRST_TAIL);
+        let (mut looked_at, mut refused) = (0, 0);
         while looked_at < limits::FEED_TAIL_MAX {
             let items = self.log.newest(epoch, from, count).await?;
-            for item in &items {
-                if let LogBody::Heartbeat(signed) = &item.body
-                    && let Ok(statement) = self.verify(signed)
-                    && statement.epoch == epoch
-                    && statement.last.seq == item.id.seq
-                {
-                    return Ok((item.id, statement, signed.clone()));
-                }
-            }
-            let before = items.last().and_then(|item| item.id.before());
             if items.is_empty() && looked_at == 0 {
                 return Err(Interruption::Gap(Gap::Missing));
             }
-            let Some(before) = before else { break };
+            for item in &items {
+                let LogBody::Heartbeat(signed) = &item.body else {
+                    continue;
+                };
+                if let Ok(statement) = self.verify(signed)
+                    && statement.epoch == epoch
+                    && stands_at(&statement, item.id)
+                {
+                    return Ok((item.id, statement, signed.clone()));
+                }
+                refused += 1;
+                if refused >= limits::FEED_BAD_HEARTBEATS_MAX {
+                    return Err(Interruption::Gap(Gap::Unproven));
+                }
+            }
+            let Some(before) = items.last().and_then(|item| item.id.before()) else {
+                break;
+            };
             from = Some(before);
             looked_at += items.len();
             count = limits::FEED_PAGE;
-        }
-        if self.keys.keys.borrow().is_empty() {
-            return Err(Interruption::Away(
-                "the issuer's feed keys are not known yet".to_owned(),
-            ));
         }
         Err(Interruption::Gap(Gap::Unproven))
     }
@@ -283,11 +316,16 @@ impl<L: FeedLog> Reader<L> {
             .log
             .follow(at.epoch, at.last, limits::FEED_PAGE, wait)
             .await?;
-        self.take(at, &items).await
+        let read_at = self.clock.boot();
+        self.take(at, &items, read_at).await
     }
 
-    async fn take(&mut self, at: &mut Position, items: &[LogItem]) -> Result<(), Interruption> {
-        let read_at = self.clock.boot();
+    async fn take(
+        &mut self,
+        at: &mut Position,
+        items: &[LogItem],
+        read_at: BootTime,
+    ) -> Result<(), Interruption> {
         for part in items.chunk_by(|a, _| !matches!(a.body, LogBody::Heartbeat(_))) {
             let (entries, heartbeat) = match part.split_last() {
                 Some((last, entries)) if matches!(last.body, LogBody::Heartbeat(_)) => (entries, Some(last)),
@@ -300,23 +338,27 @@ impl<L: FeedLog> Reader<L> {
                 body: LogBody::Heartbeat(signed),
             }) = heartbeat
             {
-                let statement = self
-                    .verify(signed)
-                    .map_err(|_| Interruption::Gap(Gap::BadHeartbeat))?;
-                if statement.epoch != at.epoch {
-                    return Err(Interruption::Gap(Gap::BadHeartbeat));
-                }
-                if self.newest_seen.is_some_and(|seen| statement.order() <= seen) {
-                    return Err(Interruption::Gap(Gap::Replayed));
-                }
-                if statement.last != at.chain {
-                    return Err(Interruption::Gap(Gap::Chain));
-                }
+                let statement = self.judge(at, *id, signed).map_err(Interruption::Gap)?;
                 at.last = *id;
                 self.tell_heartbeat(&statement, signed, read_at).await?;
             }
         }
         Ok(())
+    }
+
+    /// What a heartbeat says, if it is the next one to be believed.
+    fn judge(&self, at: &Position, id: ItemId, signed: &[u8]) -> Result<Statement, Gap> {
+        let statement = self.verify(signed).map_err(|_| Gap::BadHeartbeat)?;
+        if statement.epoch != at.epoch || !stands_at(&statement, id) {
+            return Err(Gap::BadHeartbeat);
+        }
+        if self.newest_seen.is_some_and(|seen| statement.order() <= seen) {
+            return Err(Gap::Replayed);
+        }
+        if statement.last != at.chain {
+            return Err(Gap::Chain);
+        }
+        Ok(statement)
     }
 
     fn verify(&self, signed: &[u8]) -> Result<Statement, InvalidHeartbeat> {
@@ -334,6 +376,8 @@ impl<L: FeedLog> Reader<L> {
         if u128::from(moved) > CLOCK_STEP.as_millis() {
             return Err(Interruption::Gap(Gap::ClockStep));
         }
+        // The stream before the pointer: an epoch that gives way to another in between has not lost its stream.
+        let newest = self.log.newest(at.epoch, None, 1).await?;
         let epoch = self.epoch_in_force().await?;
         if epoch != at.epoch {
             return if epoch.number < at.epoch.number {
@@ -342,7 +386,7 @@ impl<L: FeedLog> Reader<L> {
                 Ok(false)
             };
         }
-        match self.log.newest(epoch, None, 1).await?.first() {
+        match newest.first() {
             None => Err(Interruption::Gap(Gap::Missing)),
             Some(newest) if newest.id < at.last => Err(Interruption::Gap(Gap::RolledBack)),
             Some(_) => Ok(true),
@@ -407,6 +451,11 @@ impl<L: FeedLog> Reader<L> {
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// Whether a heartbeat is where it says that it is: behind the last entry it speaks of, and not in an entry's place.
+const fn stands_at(statement: &Statement, id: ItemId) -> bool {
+    statement.last.seq == id.seq && id.k != 0
 }
 
 fn wall_minus_boot(clock: &dyn Clock) -> i64 {

@@ -8,8 +8,9 @@ mod lease;
 mod restore;
 
 pub use batch::{Batch, live_after, take_batch};
-pub use lease::{LeaseView, Term, acquire, look, release, renew};
+pub use lease::{LeaseView, acquire, look, release, renew};
 pub use restore::restore;
+use shared::feed::term::Term;
 
 use super::sql::defect;
 use super::{Row, StoreError, Work};

@@ -8,7 +8,9 @@ use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};
 use uuid::Uuid;
 
-use super::feed::{self, Term};
+use shared::feed::term::Term;
+
+use super::feed;
 use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
 use database::{Database, Kind, on_both};
 

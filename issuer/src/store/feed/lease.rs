@@ -5,16 +5,7 @@ use std::time::Duration;
 use shared::time::UnixMillis;
 
 use super::super::sql::{Statement, args, defect};
-use super::{StoreError, Work, stored, unsigned};
-
-/// Who holds the lease: a number that only grows, with a nonce, compared whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Term {
-    /// Above every term before it; at most 2⁶³ − 1, which is what the databases hold.
-    pub number: u64,
-    /// Random, so that no two holders have the same term.
-    pub nonce: [u8; 16],
-}
+use super::{StoreError, Term, Work, stored, unsigned};
 
 /// The lease as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

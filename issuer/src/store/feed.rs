@@ -1,5 +1,5 @@
-//! What the database keeps of the revocation feed: who may write it, each fact's place in it, and the way back after the
-//! database itself was set back.
+//! What the database keeps of the revocation feed: who may write it, each fact's place in it, and the way back after
+//! the database itself was set back.
 //!
 //! Every time is the database's, read first in its unit of work ([`Work::now`]).
 

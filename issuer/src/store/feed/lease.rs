@@ -31,8 +31,8 @@ pub struct LeaseView {
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn look(work: &mut Work) -> Result<LeaseView, StoreError> {
-    // The first row of each kind, not the least time of all: that would read whatever has piled up. Their times differ by no
-    // more than a transaction lasts.
+    // The first row of each kind, not the least time of all: that would read whatever has piled up. Their times
+    // differ by no more than a transaction lasts.
     const LOOK: Statement = Statement::both(
         "SELECT term, nonce, ends_at, last_seq, published_seq, \
          (SELECT created_at FROM outbox WHERE seq IS NULL ORDER BY id LIMIT 1) AS unnumbered_since, \

@@ -119,3 +119,6 @@ pub const REDIS_SERVERS_MAX: usize = 32;
 /// A connection to Redis on which nothing is said is probed this often: sooner than firewalls forget it, so that one
 /// that leads nowhere is noticed before it is wanted.
 pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// A verifier's snapshot file, in bytes: some 40 a revocation, so that 20 million fit.
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;

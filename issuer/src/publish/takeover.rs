@@ -53,11 +53,13 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         }
         // Whoever cannot reach the log does not take the lease.
         let claimed = self.writer.term().await?.map_or(0, |term| term.number);
-        let Some(number) = view.term.number.max(claimed).checked_add(1) else {
+        // The database holds 63 bits. So great a number was written by nobody of ours.
+        let number = view.term.number.max(claimed).saturating_add(1);
+        if i64::try_from(number).is_err() {
             return Err(RoundError::Broken(
-                "its term has the greatest number there is; delete its key",
+                "its term is beyond every number; delete the key",
             ));
-        };
+        }
         let term = Term::fresh(number);
         let lapsed_only = !is_own && !is_overdue;
         if !self.database.acquire(view, lapsed_only, term, LEASE).await? {

@@ -59,31 +59,54 @@ pub fn run(entries: u64) -> Report {
         set.apply(&ids::revocation(number));
         map.insert(Id::of(ids::session(number)), 0);
     }
-    if let Ok(k) = std::env::var("DROP") { if k == "map" { map = Peer::default(); } }
-    let maps = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default(); eprintln!("{maps}");
+    if let Ok(k) = std::env::var("DROP") {
+        if k == "map" {
+            map = Peer::default();
+        }
+    }
+    let maps = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    eprintln!("{maps}");
     let mut figures = Vec::new();
     for fence in [false, true] {
         for expected in [true, false] {
-            let name = format!("{} {}", if fence { "fenced" } else { "free" }, if expected { "hit" } else { "miss" });
+            let name = format!(
+                "{} {}",
+                if fence { "fenced" } else { "free" },
+                if expected { "hit" } else { "miss" }
+            );
             let (mut ours, mut theirs, mut ratio) = (vec![], vec![], vec![]);
             for run in 0..RUNS {
                 let offset = if expected { 0 } else { ids::UNKNOWN };
                 let queries: Vec<_> = (0..LOOKUPS as u64)
                     .map(|at| ids::session(ids::mix(run << 32 | at) % entries + offset))
                     .collect();
-                let t = if std::env::var("ONLY").is_ok() { 1.0 } else { timed(&queries, fence, expected, |id| map.contains_key(&Id::of(id))) };
+                let t = if std::env::var("ONLY").is_ok() {
+                    1.0
+                } else {
+                    timed(&queries, fence, expected, |id| map.contains_key(&Id::of(id)))
+                };
                 let queries: Vec<_> = (0..LOOKUPS as u64)
                     .map(|at| ids::session(ids::mix(run << 32 | at | 1 << 30) % entries + offset))
                     .collect();
-                let facts = set.facts(); let o = timed(&queries, fence, expected, |id| facts.has_session(SessionId(id)));
+                let facts = set.facts();
+                let o = timed(&queries, fence, expected, |id| facts.has_session(SessionId(id)));
                 ours.push(o);
                 theirs.push(t);
                 ratio.push(o / t);
             }
             figures.push(Figure::median(format!("{name}, set"), Spread::of(ours), "ns"));
-            figures.push(Figure::median(format!("{name}, hashbrown"), Spread::of(theirs), "ns"));
+            figures.push(Figure::median(
+                format!("{name}, hashbrown"),
+                Spread::of(theirs),
+                "ns",
+            ));
             figures.push(Figure::median(format!("{name}, ratio"), Spread::of(ratio), ""));
         }
     }
-    Report { bench: "revocation --part lookup", setting: format!("{entries} revoked sessions"), figures, notes: vec![] }
+    Report {
+        bench: "revocation --part lookup",
+        setting: format!("{entries} revoked sessions"),
+        figures,
+        notes: vec![],
+    }
 }

@@ -62,7 +62,13 @@ fn each(bytes: u64, entries: u64) -> f64 {
 
 fn in_own_process(subject: &str, entries: u64) -> anyhow::Result<Measured> {
     let output = Command::new(std::env::current_exe()?)
-        .args(["revocation", "--measured", subject, "--entries", &entries.to_string()])
+        .args([
+            "revocation",
+            "--measured",
+            subject,
+            "--entries",
+            &entries.to_string(),
+        ])
         .output()?;
     ensure!(
         output.status.success(),

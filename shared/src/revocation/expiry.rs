@@ -12,7 +12,9 @@ impl Expiry {
     pub(super) fn at(time: Option<UnixMillis>) -> Self {
         time.map_or(Self::NEVER, |UnixMillis(millis)| {
             // Rounded up without the overflow that adding 999 has.
-            let seconds = millis.div_euclid(1000).saturating_add(i64::from(millis.rem_euclid(1000) > 0));
+            let seconds = millis
+                .div_euclid(1000)
+                .saturating_add(i64::from(millis.rem_euclid(1000) > 0));
             Self(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX))
         })
     }

@@ -144,10 +144,12 @@ impl RevocationSet {
             return Err(Refusal::Stale);
         }
         let role_moved_on = !state.roles.is_empty()
-            && claims
-                .roles
-                .iter()
-                .any(|name| state.roles.get(name).is_some_and(|floor| claims.rver < floor.version));
+            && claims.roles.iter().any(|name| {
+                state
+                    .roles
+                    .get(name)
+                    .is_some_and(|floor| claims.rver < floor.version)
+            });
         if role_moved_on {
             Err(Refusal::Stale)
         } else {
@@ -220,7 +222,9 @@ impl RevocationSet {
             for index in Table::indices() {
                 // Loaded for each anew: a state held for long would keep alive what is replaced meanwhile.
                 let table = self.published.load().table(kind).clone();
-                table.entries(index).for_each(|entry| visit(kind.revocation(&entry)));
+                table
+                    .entries(index)
+                    .for_each(|entry| visit(kind.revocation(&entry)));
             }
         }
         let state = self.published.load_full();
@@ -309,13 +313,17 @@ impl State {
                     version: *min_rver,
                     expires,
                 };
-                let held = Arc::make_mut(&mut self.roles).entry(name.clone()).or_insert(floor);
+                let held = Arc::make_mut(&mut self.roles)
+                    .entry(name.clone())
+                    .or_insert(floor);
                 held.version = held.version.max(floor.version);
                 held.expires = held.expires.max(floor.expires);
                 return Changed::Names;
             }
             Fact::Key { kid } => {
-                let held = Arc::make_mut(&mut self.keys).entry(kid.clone()).or_insert(expires);
+                let held = Arc::make_mut(&mut self.keys)
+                    .entry(kid.clone())
+                    .or_insert(expires);
                 *held = expires.max(*held);
                 return Changed::Names;
             }

@@ -64,7 +64,8 @@ impl Table {
     #[inline]
     pub(super) fn contains(&self, hasher: &IdHasher, id: u128) -> bool {
         let hash = hasher.hash(id);
-        self.segment(hash).is_some_and(|segment| segment.find(hash, id).is_some())
+        self.segment(hash)
+            .is_some_and(|segment| segment.find(hash, id).is_some())
     }
 
     /// The version of an id; `None` if it is not here.
@@ -123,7 +124,10 @@ impl Table {
 
     /// The entries of one segment.
     pub(super) fn entries(&self, index: usize) -> impl Iterator<Item = Entry> {
-        self.segments.get(index).into_iter().flat_map(|segment| segment.entries())
+        self.segments
+            .get(index)
+            .into_iter()
+            .flat_map(|segment| segment.entries())
     }
 
     /// The numbers of the segments.

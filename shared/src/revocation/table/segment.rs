@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use wide::u8x16;
+
 use super::super::expiry::Expiry;
 use super::Entry;
 
@@ -104,7 +106,7 @@ impl Segment {
             let group = self.groups.get(at)?;
             let (mut candidates, goes_on) = group.look(hash);
             while candidates != 0 {
-                let slot = at * GROUP + slot_of(candidates);
+                let slot = at * GROUP + candidates.trailing_zeros() as usize;
                 let held = self.ids.get(slot)?;
                 if held.low.load(Ordering::Relaxed) == low && held.high.load(Ordering::Relaxed) == high {
                     return Some(slot);
@@ -120,7 +122,9 @@ impl Segment {
 
     /// The version in a slot.
     pub(super) fn version(&self, slot: usize) -> Option<i64> {
-        self.versions.get(slot).map(|version| version.load(Ordering::Acquire))
+        self.versions
+            .get(slot)
+            .map(|version| version.load(Ordering::Acquire))
     }
 
     /// Raises what is in a slot; nothing is ever lowered.
@@ -188,29 +192,43 @@ impl Segment {
     }
 
     fn next(&self, group: usize) -> usize {
-        if group + 1 < self.groups.len() { group + 1 } else { 0 }
+        if group + 1 < self.groups.len() {
+            group + 1
+        } else {
+            0
+        }
     }
 }
 
 impl Group {
-    /// The slots whose tag fits, as [`slot_of`] reads them, and whether the search goes on if it is none of them.
+    /// A bit for each slot whose tag fits, and whether the search goes on if it is none of them.
     #[inline]
-    fn look(&self, hash: u64) -> (u64, bool) {
-        let (first, last) = (self.first.load(Ordering::Acquire), self.last.load(Ordering::Acquire));
-        let pattern = spread(tag(hash));
-        let candidates = zero_bytes(first ^ pattern) >> 7 | (zero_bytes(last ^ pattern) & TAGS) >> 6;
+    fn look(&self, hash: u64) -> (u32, bool) {
+        let (first, last) = (
+            self.first.load(Ordering::Acquire),
+            self.last.load(Ordering::Acquire),
+        );
+        let tags = u8x16::new((u128::from(last) << 64 | u128::from(first)).to_le_bytes());
+        let candidates = tags.simd_eq(u8x16::splat(tag(hash))).to_bitmask() & SLOTS;
         (candidates, last & passed(hash) != 0)
     }
 
     /// How many slots are in use.
     fn used(&self) -> usize {
-        let (first, last) = (self.first.load(Ordering::Acquire), self.last.load(Ordering::Acquire));
+        let (first, last) = (
+            self.first.load(Ordering::Acquire),
+            self.last.load(Ordering::Acquire),
+        );
         bytes(first) + bytes(last & TAGS)
     }
 
     /// Lets searches find the slot, the first that is free.
     fn publish(&self, slot: usize, hash: u64) {
-        let (word, byte) = if slot < 8 { (&self.first, slot) } else { (&self.last, slot - 8) };
+        let (word, byte) = if slot < 8 {
+            (&self.first, slot)
+        } else {
+            (&self.last, slot - 8)
+        };
         word.fetch_or(u64::from(tag(hash)) << (8 * byte), Ordering::Release);
     }
 
@@ -223,11 +241,8 @@ impl Group {
 /// The bytes of a group's last word that are tags.
 const TAGS: u64 = u64::MAX >> 8;
 
-/// The slot within its group that the lowest bit of the candidates stands for.
-const fn slot_of(candidates: u64) -> usize {
-    let bit = candidates.trailing_zeros() as usize;
-    bit / 8 + bit % 8 * 8
-}
+/// A bit for each slot of a group.
+const SLOTS: u32 = 0x7fff;
 
 fn zeroed<T: Default>(count: usize) -> Box<[T]> {
     (0..count).map(|_| T::default()).collect()
@@ -242,16 +257,6 @@ const fn halves(id: u128) -> (u64, u64) {
 const fn tag(hash: u64) -> u8 {
     let [lowest, ..] = hash.to_le_bytes();
     if lowest == 0 { 1 } else { lowest }
-}
-
-const fn spread(tag: u8) -> u64 {
-    u64::from_ne_bytes([tag; 8])
-}
-
-/// The high bit of every byte that is zero, and of no other.
-const fn zero_bytes(word: u64) -> u64 {
-    const LOW_BITS: u64 = spread(0x7f);
-    !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
 }
 
 /// How many bytes are in use, of which none is zero.

@@ -16,8 +16,8 @@ type Names<V> = HashMap<Box<str>, V, foldhash::fast::RandomState>;
 
 /// Every live fact. Readers take no lock, and are never held up by a writer; writers go one by one.
 ///
-/// Ids are held whole, in about 26 bytes a session or token and 36 a subject, while the set grows too: it does so
-/// piece by piece. Times are kept in whole seconds, rounded up, until 2106; later ones count as never.
+/// Ids are held whole, in less than 36 bytes a session or token and 48 a subject once there are many, while the set
+/// grows too: it does so piece by piece. Times are kept in whole seconds, rounded up, until 2106; later ones count as never.
 pub struct RevocationSet {
     hasher: IdHasher,
     published: ArcSwap<State>,

@@ -10,8 +10,8 @@ const GROUP: usize = 15;
 
 /// Of this many slots …
 const LOAD_SLOTS: usize = 16;
-/// … so many are used before a segment grows. Up to here a search hardly ever goes on into a second group.
-const LOAD_USED: usize = 14;
+/// … so many are used before a segment grows. More would save memory, but more searches would go on into a second group.
+const LOAD_USED: usize = 12;
 
 /// An open-addressing table of a fixed size.
 ///

@@ -167,7 +167,7 @@ fn readers_miss_nothing_while_it_grows_and_is_swept() {
                         turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                         let number = (turn >> 20) % COUNT;
                         // Every tenth is dropped some time after it was applied.
-                        if number < count && number % 10 != 0 {
+                        if number < count && !number.is_multiple_of(10) {
                             assert_eq!(table.version(hasher, id(number)), Some(3), "{number} of {count}");
                         }
                         assert!(!table.contains(hasher, id(number + COUNT)));
@@ -176,12 +176,12 @@ fn readers_miss_nothing_while_it_grows_and_is_swept() {
             });
         }
         for number in 0..COUNT {
-            let expires = if number % 10 == 0 { NOW_S } else { NOW_S + 1 };
+            let expires = if number.is_multiple_of(10) { NOW_S } else { NOW_S + 1 };
             if table.apply(&hasher, &entry(id(number), expires, 3)) == Change::Replaced {
                 published.store(Arc::new(table.clone()));
             }
             applied.store(number + 1, Ordering::Release);
-            if number % 5_000 == 0 {
+            if number.is_multiple_of(5_000) {
                 for index in Table::indices() {
                     if table.sweep(&hasher, index, now()) == Change::Replaced {
                         published.store(Arc::new(table.clone()));

@@ -176,7 +176,11 @@ fn readers_miss_nothing_while_it_grows_and_is_swept() {
             });
         }
         for number in 0..COUNT {
-            let expires = if number.is_multiple_of(10) { NOW_S } else { NOW_S + 1 };
+            let expires = if number.is_multiple_of(10) {
+                NOW_S
+            } else {
+                NOW_S + 1
+            };
             if table.apply(&hasher, &entry(id(number), expires, 3)) == Change::Replaced {
                 published.store(Arc::new(table.clone()));
             }

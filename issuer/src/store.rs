@@ -164,7 +164,8 @@ impl Store {
             .map(|_| ())
     }
 
-    /// Hears of new rows in the outbox, on a connection of its own. `None` on SQLite, where every writer is in this process.
+    /// Hears of new rows in the outbox, on a connection of its own. `None` on SQLite, where every writer is in this
+    /// process.
     pub fn outbox_listener(&self) -> Option<OutboxListener> {
         match &self.pools {
             Pools::Postgres(pool) => Some(OutboxListener::new(PgConnectOptions::clone(

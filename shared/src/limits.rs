@@ -135,3 +135,6 @@ pub const RATE_LIMIT_RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Addresses that are remembered for one login in Redis, the newest: some 20 bytes each, for as many logins as there are.
 pub const KNOWN_ADDRESSES_MAX: usize = 16;
+
+/// A verifier's snapshot file, in bytes: some 40 a revocation, so that 20 million fit.
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 mod build;
 mod followers;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -9,7 +10,11 @@ use prometheus_client::registry::Registry;
 use shared::admin::Check;
 use shared::cli::Shutdown;
 use shared::config::{ListenAddress, OneOrMany};
+use shared::crypto::random;
 use shared::feed::RevocationFeed;
+use shared::feed::reader::{ReaderStart, StreamFeed};
+use shared::feed::redis_log::RedisLog;
+use shared::redis::RedisError;
 use shared::serve::{
     BoundAddress, Drained, ListenError, Listener, ServeMetrics, ServeOptions, Tls, TlsError,
     UNIX_SOCKET_MODE, serve_per_connection,
@@ -18,7 +23,9 @@ use shared::time::{Clock, SystemClock};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::followers::Followers;
+use self::build::FeedFrom;
+use self::followers::{Followed, Followers};
+use self::snapshot::SnapshotKeeper;
 use crate::cache::TokenCache;
 use crate::http::{Authz, Context};
 use crate::keys::http::{ClientError, HttpKeys};
@@ -56,6 +63,9 @@ pub enum StartError {
     /// Rules that cannot be used.
     #[error(transparent)]
     Rules(#[from] PolicyError),
+    /// No way to the Redis that the feed is on.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
     /// No client to fetch the keys with.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -70,7 +80,13 @@ pub enum StartError {
 impl StartError {
     /// Whether the settings or the rules are at fault, and not the machine.
     pub const fn is_misuse(&self) -> bool {
-        matches!(self, Self::Setting { .. } | Self::Rules(_) | Self::Tls(_))
+        matches!(
+            self,
+            Self::Setting { .. }
+                | Self::Rules(_)
+                | Self::Tls(_)
+                | Self::Redis(RedisError::Settings(_) | RedisError::Tls(_))
+        )
     }
 }
 
@@ -115,16 +131,40 @@ impl Verifier {
         let pipeline = Arc::new(Pipeline {
             keys: Arc::new(KeyReplica::new(schedule, Arc::clone(&clock))),
             revocations: Arc::new(match feed {
-                Some(_) => RevocationReplica::new(bounds),
-                None => RevocationReplica::off(bounds),
+                FeedFrom::Off => RevocationReplica::off(bounds),
+                FeedFrom::Given(_) | FeedFrom::Redis(_) => RevocationReplica::new(bounds),
             }),
             policy: Arc::new(policy),
             cache: TokenCache::new(settings.cache.capacity.bytes()),
             on_stale: settings.on_stale,
             clock,
         });
+        let mut followed = Followed {
+            key_source,
+            feed: None,
+            feed_keys: None,
+            snapshot: None,
+            tls,
+        };
+        match feed {
+            FeedFrom::Off => {}
+            FeedFrom::Given(feed) => followed.feed = Some(feed),
+            FeedFrom::Redis(client) => {
+                let restored = snapshot::restore(settings, &pipeline).await;
+                let feed_keys = build::feed_keys(settings, schedule, restored.feed_keys)?;
+                let start = ReaderStart {
+                    keys: feed_keys.view(),
+                    clock: Arc::clone(&pipeline.clock),
+                    newest_seen: restored.newest_seen,
+                    jitter_seed: u64::from_ne_bytes(random::bytes()),
+                };
+                followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(client), start)));
+                followed.snapshot = SnapshotKeeper::of(settings, &feed_keys);
+                followed.feed_keys = Some(feed_keys);
+            }
+        }
         let followers = Followers::default();
-        followers.follow(&pipeline, key_source, feed, tls);
+        followers.follow(&pipeline, followed);
 
         let context = Arc::new(build::context(settings, Arc::clone(&pipeline)));
         let serve_metrics = ServeMetrics::default();
@@ -191,10 +231,7 @@ impl Verifier {
                     "verifier_keys",
                     checked(!pipeline.keys.current().is_empty(), "none have been fetched yet"),
                 ),
-                Check::new(
-                    "verifier_revocations",
-                    checked(pipeline.revocations.is_loaded(), "they are being loaded"),
-                ),
+                Check::new("verifier_revocations", revocations_checked(&pipeline.revocations)),
                 Check::new(
                     "verifier_stays",
                     checked(!leaving.is_cancelled(), "it is about to stop"),
@@ -213,6 +250,17 @@ impl Verifier {
         self.followers.end().await;
         drained
     }
+}
+
+/// Whether the revocations have ever been loaded and, if not, why.
+fn revocations_checked(revocations: &RevocationReplica) -> Result<(), String> {
+    if revocations.is_loaded() {
+        return Ok(());
+    }
+    Err(match revocations.trouble() {
+        Some(why) => format!("they are being loaded; {why}"),
+        None => "they are being loaded".to_owned(),
+    })
 }
 
 /// Checks, without starting anything, whether a verifier of its own could start: the rules, the TLS files, and what

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
 use shared::crypto::random;
 use shared::keys::{KeySet, KeySetError};
 use shared::time::{BootTime, Clock};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub mod feed;
 pub mod http;
 mod ring;
 pub mod source;
@@ -76,7 +78,7 @@ impl RefreshError {
         match self {
             Self::Fetch(FetchError::Unreachable(_) | FetchError::NothingYet) => FetchResult::Unreachable,
             Self::Fetch(FetchError::Status { .. }) => FetchResult::Status,
-            Self::Fetch(FetchError::TooLarge | FetchError::Metadata(_)) | Self::Set(_) => {
+            Self::Fetch(FetchError::TooLarge(_) | FetchError::Metadata(_)) | Self::Set(_) => {
                 FetchResult::Invalid
             }
         }
@@ -87,6 +89,8 @@ impl RefreshError {
 #[derive(Debug)]
 pub struct KeyReplica {
     ring: ArcSwap<KeyRing>,
+    /// The set in force as it was fetched, for the snapshot; empty before the first.
+    jwks: ArcSwap<Bytes>,
     generations: watch::Sender<u64>,
     schedule: KeySchedule,
     clock: Arc<dyn Clock>,
@@ -103,6 +107,7 @@ impl KeyReplica {
     pub fn new(schedule: KeySchedule, clock: Arc<dyn Clock>) -> Self {
         Self {
             ring: ArcSwap::from_pointee(KeyRing::default()),
+            jwks: ArcSwap::default(),
             generations: watch::Sender::new(0),
             schedule,
             clock,
@@ -181,7 +186,7 @@ impl KeyReplica {
             // knock more often.
             if is_refreshed || !is_unknown {
                 failures = if is_refreshed { 0 } else { failures + 1 };
-                due = Instant::now() + self.next_fetch_after(failures);
+                due = Instant::now() + next_fetch_after(self.schedule, failures);
             }
             is_unknown = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -194,19 +199,14 @@ impl KeyReplica {
 
     async fn refresh(&self, source: &mut dyn KeySource) -> bool {
         let fetched = source.fetch().await.map_err(RefreshError::from);
-        let current = self.ring.load_full();
-        let parsed = fetched.and_then(|jwks| Ok(KeySet::from_jwks(&jwks, current.generation() + 1)?));
-        let result = match parsed {
-            Ok(set) => {
+        let result = match fetched.and_then(|jwks| Ok(self.take(jwks)?)) {
+            Ok(()) => {
                 self.fetched_at_ms
                     .store(millis(self.clock.boot()).max(1), Ordering::Relaxed);
-                if let Some(ring) = current.replaced_by(set) {
-                    self.bring_into_force(&current, ring);
-                }
                 FetchResult::Ok
             }
             Err(error) => {
-                let keys = current.len();
+                let keys = self.current().len();
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     keys,
@@ -221,6 +221,26 @@ impl KeyReplica {
             }
         }
         result == FetchResult::Ok
+    }
+
+    /// Brings a set into force: one that was fetched, or a snapshot's.
+    ///
+    /// # Errors
+    ///
+    /// [`KeySetError`] if it has no key for us; those at hand stay.
+    pub fn take(&self, jwks: Bytes) -> Result<(), KeySetError> {
+        let current = self.ring.load_full();
+        let set = KeySet::from_jwks(&jwks, current.generation() + 1)?;
+        self.jwks.store(Arc::new(jwks));
+        if let Some(ring) = current.replaced_by(set) {
+            self.bring_into_force(&current, ring);
+        }
+        Ok(())
+    }
+
+    /// The set in force, as it was fetched; empty before the first.
+    pub fn jwks(&self) -> Bytes {
+        Bytes::clone(&self.jwks.load())
     }
 
     fn bring_into_force(&self, current: &KeyRing, ring: KeyRing) {
@@ -248,17 +268,18 @@ impl KeyReplica {
             }
         }
     }
+}
 
-    fn next_fetch_after(&self, failures: u32) -> Duration {
-        let KeySchedule { refresh, cooldown } = self.schedule;
-        let Some(doublings) = failures.checked_sub(1) else {
-            // A tenth earlier at most, so that verifiers started together drift apart.
-            let [chance] = random::bytes::<1>();
-            return refresh.saturating_sub(refresh / 2560 * u32::from(chance));
-        };
-        let backed_off = RETRY_AFTER.saturating_mul(2_u32.saturating_pow(doublings));
-        backed_off.min(cooldown).min(refresh)
-    }
+/// When to fetch again behind so many failures in a row.
+fn next_fetch_after(schedule: KeySchedule, failures: u32) -> Duration {
+    let KeySchedule { refresh, cooldown } = schedule;
+    let Some(doublings) = failures.checked_sub(1) else {
+        // A tenth earlier at most, so that verifiers started together drift apart.
+        let [chance] = random::bytes::<1>();
+        return refresh.saturating_sub(refresh / 2560 * u32::from(chance));
+    };
+    let backed_off = RETRY_AFTER.saturating_mul(2_u32.saturating_pow(doublings));
+    backed_off.min(cooldown).min(refresh)
 }
 
 fn millis(time: BootTime) -> u64 {

@@ -9,3 +9,4 @@ pub mod pipeline;
 pub mod policy;
 pub mod revocation;
 pub mod settings;
+pub mod snapshot;

@@ -184,7 +184,52 @@ impl Observed {
             "revocation_heartbeats_ignored",
             "Heartbeats whose time lay too far ahead",
             replica.heartbeats_ignored(),
-        )
+        )?;
+        self.feed(page)
+    }
+
+    fn feed(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
+        let replica = &self.0.revocations;
+        page.counter(
+            "revocation_heartbeats",
+            "Heartbeats that counted",
+            replica.heartbeats_counted(),
+        )?;
+        page.counters(
+            "revocation_entries",
+            "Revocations taken in, by kind; one that was read again counts again",
+            "kind",
+            replica.entries(),
+        )?;
+        page.counters(
+            "revocation_feed_gaps",
+            "How often the feed did not fit together and was loaded again, by cause",
+            "cause",
+            replica.gaps(),
+        )?;
+        let Some(heartbeat) = replica.newest_heartbeat() else {
+            return Ok(());
+        };
+        for (name, help, value) in [
+            (
+                "revocation_feed_seq",
+                "The last entry that the newest heartbeat speaks of",
+                heartbeat.seq,
+            ),
+            (
+                "revocation_feed_term",
+                "The relay's term, by the newest heartbeat",
+                heartbeat.term,
+            ),
+            (
+                "revocation_feed_epoch",
+                "The stream, by the newest heartbeat",
+                heartbeat.epoch,
+            ),
+        ] {
+            page.gauge(name, help, &value)?;
+        }
+        Ok(())
     }
 
     fn rules(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {

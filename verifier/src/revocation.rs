@@ -1,66 +1,26 @@
 //! The replica of the revocations, and how far it can be trusted.
 //!
 //! Entries apply at once, since a refusal too early is safe. Heartbeats say how far the feed has come; a decision that
-//! admits somebody needs one that is young enough.
+//! admits somebody needs one that is young enough, with no gap behind it.
+
+mod counts;
+mod freshness;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use shared::feed::{FeedEvent, Heartbeat, RevocationFeed};
-use shared::revocation::RevocationSet;
+use shared::feed::{FeedEvent, Gap, Heartbeat, RevocationFeed};
+use shared::revocation::{Revocation, RevocationSet};
 use shared::time::{BootTime, Clock, UnixMillis};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::counts::FeedCounts;
+pub use self::freshness::{Freshness, StalenessBounds};
+
 /// How often facts that can refuse nothing any more are dropped.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-
-/// How far the replica can be trusted at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// There is no feed: tokens are believed until they expire.
-    Off,
-    /// No heartbeat yet that counts.
-    Loading,
-    /// Everything that was committed this long ago is here.
-    Fresh {
-        /// The replica's age.
-        age: Duration,
-    },
-    /// The same, but longer ago than allowed.
-    Stale {
-        /// The replica's age.
-        age: Duration,
-    },
-}
-
-impl Freshness {
-    /// Whether somebody may be admitted by what is known.
-    pub const fn is_trusted(self) -> bool {
-        matches!(self, Self::Off | Self::Fresh { .. })
-    }
-
-    /// The word for it in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Loading => "loading",
-            Self::Fresh { .. } => "fresh",
-            Self::Stale { .. } => "stale",
-        }
-    }
-}
-
-/// How old a replica may be.
-#[derive(Clone, Copy, Debug)]
-pub struct StalenessBounds {
-    /// The greatest age with which it is fresh.
-    pub max_staleness: Duration,
-    /// How far a heartbeat's time may lie ahead of our clock.
-    pub leeway: Duration,
-}
 
 /// The revocations known here. Readers take no lock.
 #[derive(Debug)]
@@ -68,11 +28,24 @@ pub struct RevocationReplica {
     set: RevocationSet,
     is_off: bool,
     bounds: StalenessBounds,
-    /// The newest heartbeat that counted, with the boot time at which it was read.
-    heard: ArcSwapOption<(Heartbeat, BootTime)>,
-    heartbeats_ignored: AtomicU64,
-    /// Whether there was a heartbeat that counted, or none is to be waited for.
-    is_loaded: watch::Sender<bool>,
+    /// The newest heartbeat that counted, and what became of it.
+    heard: ArcSwapOption<Heard>,
+    /// Why no heartbeat has counted since: a gap, or that the feed is away.
+    trouble: ArcSwapOption<String>,
+    counts: FeedCounts,
+    /// How many heartbeats have counted: 0 while it has never been more than loading.
+    counted: watch::Sender<u64>,
+}
+
+/// A heartbeat that counted.
+#[derive(Clone, Debug)]
+struct Heard {
+    heartbeat: Heartbeat,
+    read_at: BootTime,
+    /// The latest time of any heartbeat: a database that was set back does not make tokens live longer.
+    latest: UnixMillis,
+    /// Whether nothing has been found amiss since.
+    is_whole: bool,
 }
 
 /// What a decision needs to know, as of one moment.
@@ -94,8 +67,9 @@ impl RevocationReplica {
             is_off: false,
             bounds,
             heard: ArcSwapOption::empty(),
-            heartbeats_ignored: AtomicU64::new(0),
-            is_loaded: watch::Sender::new(false),
+            trouble: ArcSwapOption::empty(),
+            counts: FeedCounts::default(),
+            counted: watch::Sender::new(0),
         }
     }
 
@@ -103,7 +77,6 @@ impl RevocationReplica {
     pub fn off(bounds: StalenessBounds) -> Self {
         Self {
             is_off: true,
-            is_loaded: watch::Sender::new(true),
             ..Self::new(bounds)
         }
     }
@@ -115,9 +88,10 @@ impl RevocationReplica {
         let (freshness, now) = match heard.as_deref() {
             _ if self.is_off => (Freshness::Off, now),
             None => (Freshness::Loading, now),
-            Some((heartbeat, read_at)) => (
-                self.freshness(heartbeat.time, *read_at, now, boot),
-                now.max(heartbeat.time),
+            Some(heard) if !heard.is_whole => (Freshness::Loading, now.max(heard.latest)),
+            Some(heard) => (
+                self.bounds.judge(heard.heartbeat.time, heard.read_at, now, boot),
+                now.max(heard.latest),
             ),
         };
         RevocationView {
@@ -127,42 +101,79 @@ impl RevocationReplica {
         }
     }
 
-    fn freshness(&self, time: UnixMillis, read_at: BootTime, now: UnixMillis, boot: BootTime) -> Freshness {
-        let age = boot.since(read_at).max(now.since(time));
-        if self.is_ahead(time, now) {
-            // Our clock has been set back, or theirs forward: by one of them the age is wrong.
-            return Freshness::Loading;
-        }
-        if age <= self.bounds.max_staleness {
-            Freshness::Fresh { age }
-        } else {
-            Freshness::Stale { age }
-        }
-    }
-
-    fn is_ahead(&self, time: UnixMillis, now: UnixMillis) -> bool {
-        time > now.plus(self.bounds.leeway)
-    }
-
-    /// Whether a heartbeat has counted yet: whether it was ever more than loading.
+    /// Whether a heartbeat has counted yet, or none is to be waited for: whether it was ever more than loading.
     pub fn is_loaded(&self) -> bool {
-        *self.is_loaded.borrow()
+        self.is_off || *self.counted.borrow() > 0
     }
 
     /// Returns when a heartbeat has counted, at once if that is so already.
     pub async fn loaded(&self) {
-        // The sender is our own, so it is never gone.
-        let _ = self.is_loaded.subscribe().wait_for(|is_loaded| *is_loaded).await;
+        if !self.is_off {
+            // The sender is our own, so it is never gone.
+            let _ = self.heartbeats().wait_for(|counted| *counted > 0).await;
+        }
     }
 
-    /// The facts, for the metrics.
+    /// How many heartbeats have counted, to be watched.
+    pub fn heartbeats(&self) -> watch::Receiver<u64> {
+        self.counted.subscribe()
+    }
+
+    /// The newest heartbeat that counted, if nothing has been found amiss since.
+    pub fn proved(&self) -> Option<Heartbeat> {
+        let heard = self.heard.load();
+        heard
+            .as_deref()
+            .filter(|heard| heard.is_whole)
+            .map(|heard| heard.heartbeat.clone())
+    }
+
+    /// Why no heartbeat has counted since the last one did, for people.
+    pub fn trouble(&self) -> Option<Arc<String>> {
+        self.trouble.load_full()
+    }
+
+    /// The facts, for the metrics and the snapshot.
     pub fn set(&self) -> &RevocationSet {
         &self.set
     }
 
+    /// The newest heartbeat that counted, whatever came behind it.
+    pub fn newest_heartbeat(&self) -> Option<Heartbeat> {
+        self.heard.load().as_deref().map(|heard| heard.heartbeat.clone())
+    }
+
     /// Heartbeats that did not count because their time lay too far ahead.
     pub fn heartbeats_ignored(&self) -> u64 {
-        self.heartbeats_ignored.load(Ordering::Relaxed)
+        self.counts.heartbeats_ignored()
+    }
+
+    /// Heartbeats that counted.
+    pub fn heartbeats_counted(&self) -> u64 {
+        self.counts.heartbeats()
+    }
+
+    /// How often something did not fit together, by cause.
+    pub fn gaps(&self) -> [(&'static str, u64); Gap::ALL.len()] {
+        self.counts.gaps_by_cause()
+    }
+
+    /// Entries that were taken in, by kind. One that was read again counts again.
+    pub fn entries(&self) -> [(&'static str, u64); 5] {
+        self.counts.entries_by_kind()
+    }
+
+    /// Takes in what a snapshot has: the facts, and its heartbeat, which is judged by the same rules as one from the feed.
+    pub fn restore<'a>(
+        &self,
+        revocations: impl IntoIterator<Item = &'a Revocation>,
+        heartbeat: &Heartbeat,
+        clock: &dyn Clock,
+    ) {
+        for revocation in revocations {
+            self.set.apply(revocation);
+        }
+        self.hear(heartbeat, clock);
     }
 
     /// Takes in what the feed tells, until it ends or `shutdown`.
@@ -182,6 +193,7 @@ impl RevocationReplica {
                     Err(error) => {
                         // In one process this is the issuer's end, and so the beginning of ours.
                         tracing::info!(%error, "the revocations known here grow old from now on");
+                        self.trouble.store(Some(Arc::new(error.to_string())));
                         return;
                     }
                 },
@@ -194,28 +206,51 @@ impl RevocationReplica {
             FeedEvent::Entries { revocations, .. } => {
                 for revocation in revocations {
                     self.set.apply(revocation);
+                    self.counts.entry(revocation);
                 }
             }
-            FeedEvent::Lost(_) | FeedEvent::Away(_) => {}
-            FeedEvent::Heartbeat(heartbeat) if self.is_ahead(heartbeat.time, clock.now()) => {
-                self.heartbeats_ignored.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(time = %heartbeat.time, "a heartbeat from the future does not count; do the clocks agree?");
+            FeedEvent::Heartbeat(heartbeat) => self.hear(heartbeat, clock),
+            FeedEvent::Lost(gap) => {
+                self.counts.gap(*gap);
+                if let Some(heard) = self.heard.load_full() {
+                    self.heard.store(Some(Arc::new(Heard {
+                        is_whole: false,
+                        ..Heard::clone(&heard)
+                    })));
+                }
+                let trouble = format!("the feed did not fit together ({})", gap.as_str());
+                self.trouble.store(Some(Arc::new(trouble)));
             }
-            FeedEvent::Heartbeat(heartbeat) => {
-                self.heard.store(Some(Arc::new((
-                    heartbeat.clone(),
-                    heartbeat.read_at.unwrap_or_else(|| clock.boot()),
-                ))));
-                self.is_loaded
-                    .send_if_modified(|is_loaded| !std::mem::replace(is_loaded, true));
-            }
+            FeedEvent::Away(why) => self.trouble.store(Some(Arc::new(format!("away: {why}")))),
         }
+    }
+
+    fn hear(&self, heartbeat: &Heartbeat, clock: &dyn Clock) {
+        if self.bounds.is_ahead(heartbeat.time, clock.now()) {
+            self.counts.heartbeat_ignored();
+            tracing::warn!(time = %heartbeat.time, "a heartbeat from the future does not count; do the clocks agree?");
+            let trouble = "its heartbeats come from the future; do the clocks agree?";
+            self.trouble.store(Some(Arc::new(trouble.to_owned())));
+            return;
+        }
+        let before = self.heard.load();
+        self.heard.store(Some(Arc::new(Heard {
+            heartbeat: heartbeat.clone(),
+            read_at: heartbeat.read_at.unwrap_or_else(|| clock.boot()),
+            latest: before
+                .as_deref()
+                .map_or(heartbeat.time, |before| before.latest.max(heartbeat.time)),
+            is_whole: true,
+        })));
+        self.trouble.store(None);
+        self.counts.heartbeat();
+        self.counted.send_modify(|counted| *counted += 1);
     }
 
     /// Drops what both clocks have passed.
     fn sweep(&self, now: UnixMillis) {
         if let Some(heard) = self.heard.load().as_deref() {
-            self.set.sweep(now.min(heard.0.time));
+            self.set.sweep(now.min(heard.heartbeat.time));
         }
     }
 }

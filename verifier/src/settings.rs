@@ -41,6 +41,8 @@ pub struct Settings {
     pub on_stale: OnStale,
     /// What is forgiven in `exp`, `nbf` and `iat`: whole seconds.
     pub leeway: HumanDuration,
+    /// Where the last keys and revocations are kept, so that it starts while everything else is down.
+    pub snapshot: Option<PathBuf>,
     /// The rules file.
     pub rules: Option<PathBuf>,
     /// Who may ask on behalf of others.
@@ -113,6 +115,7 @@ impl Default for Settings {
             max_staleness: HumanDuration::from_secs(30),
             on_stale: OnStale::default(),
             leeway: HumanDuration::from_secs(5),
+            snapshot: None,
             rules: None,
             trusted_proxies: TrustedPeers::default(),
             allowed_origins: OneOrMany(Vec::new()),
@@ -228,6 +231,10 @@ impl Settings {
         if self.redis.disabled {
             let problem = "is the issuer's; a verifier does without by revocations = \"off\"";
             return Err(Invalid::new("redis.disabled", problem));
+        }
+        if self.snapshot.is_some() && self.revocations == Revocations::Off {
+            let problem = "it is for revocations, which are \"off\"; leave it out";
+            return Err(Invalid::new("snapshot", problem));
         }
         self.redis.check().map_err(|invalid| invalid.within("redis"))
     }

@@ -107,7 +107,10 @@ async fn within<T>(
 
 impl RelayDatabase for StoreDatabase {
     async fn look(&self) -> Result<LeaseView, DatabaseAway> {
-        within(ANSWER_TIMEOUT, async { feed::look(&mut self.0.read().await?).await }).await
+        within(ANSWER_TIMEOUT, async {
+            feed::look(&mut self.0.read().await?).await
+        })
+        .await
     }
 
     async fn acquire(

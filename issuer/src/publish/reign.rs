@@ -175,10 +175,6 @@ impl Reign {
         self.term
     }
 
-    pub(super) fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
     /// Number of the last entry in the stream.
     pub(super) fn published(&self) -> u64 {
         self.chain.seq
@@ -238,9 +234,18 @@ impl Reign {
         }
         if !is_idle || is_due {
             let trims = batch.is_complete && self.stage == Stage::InForce;
-            let keep_from = if trims { self.trim(batch.lowest_live, began) } else { None };
+            let keep_from = if trims {
+                self.trim(batch.lowest_live, began)
+            } else {
+                None
+            };
             let has_heartbeat = batch.is_complete || self.stage == Stage::InForce;
-            let write = self.write_of(tools.key, &batch.entries, has_heartbeat.then_some(self.time), keep_from);
+            let write = self.write_of(
+                tools.key,
+                &batch.entries,
+                has_heartbeat.then_some(self.time),
+                keep_from,
+            );
             self.pending = Some(write);
             self.flush(tools).await?;
         }
@@ -250,7 +255,10 @@ impl Reign {
         self.database_seen = Some((batch.now, began));
         tools.status.confirm(began);
         if is_idle {
-            let is_whole = self.audit.step(tools.writer, self.epoch, self.last, self.chain).await?;
+            let is_whole = self
+                .audit
+                .step(tools.writer, self.epoch, self.last, self.chain)
+                .await?;
             if !is_whole {
                 return Err(RoundError::Broken("entries were altered, added or removed"));
             }
@@ -291,7 +299,9 @@ impl Reign {
             self.time = time.plus(elapsed);
             self.pending = Some(self.write_of(tools.key, &[], Some(self.time), None));
             self.flush(tools).await?;
-            tools.status.update(|figures| figures.heartbeats_without_database += 1);
+            tools
+                .status
+                .update(|figures| figures.heartbeats_without_database += 1);
         }
         Ok(Round::Rest)
     }

@@ -41,7 +41,9 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         if view.unpublished_since.is_none() {
             self.status.confirm(looked_at);
         }
-        let waited = view.unpublished_since.map_or(Duration::ZERO, |since| view.now.since(since));
+        let waited = view
+            .unpublished_since
+            .map_or(Duration::ZERO, |since| view.now.since(since));
         self.status.update(|figures| figures.unpublished_for = waited);
         let is_own = self.last_term == Some(view.term);
         let is_writing_epoch = view.ends_at > view.now.plus(LEASE);
@@ -51,9 +53,13 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         }
         // Whoever cannot reach the log does not take the lease.
         let claimed = self.writer.term().await?.map_or(0, |term| term.number);
-        let Some(number) = view.term.number.max(claimed).checked_add(1) else {
-            return Err(RoundError::Broken("its term has the greatest number there is; delete its key"));
-        };
+        // The database holds 63 bits. So great a number was written by nobody of ours.
+        let number = view.term.number.max(claimed).saturating_add(1);
+        if i64::try_from(number).is_err() {
+            return Err(RoundError::Broken(
+                "its term is beyond every number; delete the key",
+            ));
+        }
         let term = Term::fresh(number);
         let lapsed_only = !is_own && !is_overdue;
         if !self.database.acquire(view, lapsed_only, term, LEASE).await? {
@@ -67,7 +73,10 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             figures.term = term.number;
             figures.terms_taken += 1;
         });
-        tracing::info!(term = term.number, "this issuer publishes revocations from now on");
+        tracing::info!(
+            term = term.number,
+            "this issuer publishes revocations from now on"
+        );
         self.go_on_or_begin(term).await.map(Some)
     }
 
@@ -88,7 +97,9 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
                     "a revocation was committed just before the database went away: no heartbeat says that it is published"
                 );
             }
-            Err(error) => tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers"),
+            Err(error) => {
+                tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers")
+            }
         }
     }
 
@@ -210,4 +221,3 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         }
     }
 }
-

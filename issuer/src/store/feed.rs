@@ -1,5 +1,5 @@
-//! What the database keeps of the revocation feed: who may write it, each fact's place in it, and the way back after the
-//! database itself was set back.
+//! What the database keeps of the revocation feed: who may write it, each fact's place in it, and the way back after
+//! the database itself was set back.
 //!
 //! Every time is the database's, read first in its unit of work ([`Work::now`]).
 
@@ -8,8 +8,9 @@ mod lease;
 mod restore;
 
 pub use batch::{Batch, live_after, take_batch};
-pub use lease::{LeaseView, Term, acquire, look, release, renew};
+pub use lease::{LeaseView, acquire, look, release, renew};
 pub use restore::restore;
+use shared::feed::term::Term;
 
 use super::sql::defect;
 use super::{Row, StoreError, Work};

@@ -23,8 +23,8 @@ impl OutboxListener {
         }
     }
 
-    /// Returns when there may be something new: when rows were committed, and whenever it has connected, the first time or
-    /// again, since what was committed before was not heard of. Several commits may be one return.
+    /// Returns when there may be something new: when rows were committed, and whenever it has connected, the first
+    /// time or again, since what was committed before was not heard of. Several commits may be one return.
     ///
     /// Safe to drop before it is ready.
     ///
@@ -40,8 +40,8 @@ impl OutboxListener {
             // Remembered before anything is awaited: whoever drops this future is still told, the next time.
             self.listener = None;
         }
-        // Its own, and of one: a connection that listens is lost to everybody else, and a pool that closes a connection for its age
-        // would close the ears with it.
+        // Its own, and of one: a connection that listens is lost to everybody else, and a pool that closes a
+        // connection for its age would close the ears with it.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)

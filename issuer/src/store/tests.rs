@@ -8,7 +8,9 @@ use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};
 use uuid::Uuid;
 
-use super::feed::{self, Term};
+use shared::feed::term::Term;
+
+use super::feed;
 use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
 use database::{Database, Kind, on_both};
 
@@ -87,8 +89,9 @@ fn check(work: &mut Work, what: &str) {
     assert!(by_index, "{what} uses no index: {plans:#?}");
     for line in &plans {
         let step = line.trim_start().trim_start_matches("->").trim_start();
-        // PostgreSQL: `Seq Scan on users u`; SQLite: `SCAN u`, with an index or not. The one row of `role_version` and that
-        // of `feed_lease` are read whole, and so are the index that has superusers alone and what is numbered at once.
+        // PostgreSQL: `Seq Scan on users u`; SQLite: `SCAN u`, with an index or not. The one row of `role_version`
+        // and that of `feed_lease` are read whole, and so are the index that has superusers alone and what is
+        // numbered at once.
         let scans = step.starts_with("Seq Scan") && GROWING.iter().any(|table| step.contains(table));
         let small = [
             "SCAN v",

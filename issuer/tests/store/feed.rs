@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::app::open_store;
-use issuer::store::feed::{self, Batch, LeaseView, Term};
+use issuer::store::feed::{self, Batch, LeaseView};
 use issuer::store::{Store, outbox};
+use shared::feed::term::Term;
 use shared::id::SessionId;
 use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};

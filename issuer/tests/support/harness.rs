@@ -89,7 +89,7 @@ pub struct Site {
     /// Where it listens.
     pub address: SocketAddr,
     /// Its database.
-    pub database: OwnDatabase,
+    pub database: Arc<OwnDatabase>,
     registry: Registry,
     stop: CancellationToken,
     server: Option<JoinHandle<()>>,
@@ -108,8 +108,17 @@ impl Site {
 
     /// An issuer whose revocations go somewhere.
     pub async fn start_fed(database: Database, toml: &str, feed: Feed) -> Self {
+        let database = Arc::new(OwnDatabase::create(&database).await);
+        Self::start_on(database, toml, feed).await
+    }
+
+    /// A second issuer on the database of this one.
+    pub async fn start_beside(&self, toml: &str) -> Self {
+        Self::start_on(Arc::clone(&self.database), toml, Feed::Disabled).await
+    }
+
+    async fn start_on(database: Arc<OwnDatabase>, toml: &str, feed: Feed) -> Self {
         let clock = Arc::new(ShiftedClock::default());
-        let database = OwnDatabase::create(&database).await;
         let overrides = database.folder().join("settings.toml");
         std::fs::write(&overrides, toml).unwrap();
         let sources = Sources::new()

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use shared::config::TrustedPeers;
 use shared::feed::RevocationFeed;
+use shared::feed::key::FeedKeys;
+use shared::redis::RedisClient;
 use shared::serve::{Peer, Tls, TlsError, TlsFiles};
 use shared::token::ClaimsPolicy;
 
@@ -11,31 +13,59 @@ use super::StartError;
 use crate::http::Context;
 use crate::http::redirect::LoginRedirect;
 use crate::http::respond::Answers;
+use crate::keys::KeySchedule;
+use crate::keys::feed::{FeedKeyReplica, feed_keys_url};
 use crate::keys::http::KeysAt;
 use crate::metrics::DecisionCounts;
 use crate::pipeline::Pipeline;
 use crate::policy::{PolicyStore, RulesSource};
 use crate::settings::{Revocations, Settings, http_url};
 
-/// The feed that the settings ask for, or none if they ask for none.
+/// Where revocations come from.
+pub(super) enum FeedFrom {
+    /// From nowhere.
+    Off,
+    /// From whoever started this.
+    Given(Box<dyn RevocationFeed>),
+    /// From Redis.
+    Redis(RedisClient),
+}
+
+/// What the settings ask for.
 pub(super) fn feed_of(
     settings: &Settings,
     feed: Option<Box<dyn RevocationFeed>>,
-) -> Result<Option<Box<dyn RevocationFeed>>, StartError> {
+) -> Result<FeedFrom, StartError> {
     match (settings.revocations, feed) {
         (Revocations::Off, _) => {
             tracing::warn!(
                 "revocations are off: a token is believed until it expires, whatever has happened since"
             );
-            Ok(None)
+            Ok(FeedFrom::Off)
         }
-        (Revocations::Redis, Some(feed)) => Ok(Some(feed)),
+        (Revocations::Redis, Some(feed)) => Ok(FeedFrom::Given(feed)),
+        (Revocations::Redis, None) if settings.redis.is_given() => {
+            Ok(FeedFrom::Redis(RedisClient::open(&settings.redis)?))
+        }
         (Revocations::Redis, None) => Err(StartError::Setting {
-            key: "revocations",
-            problem: "the feed on Redis is not part of this version yet; set it to \"off\" to verify tokens without \
-                      revocations, or run `usher`, which has issuer and verifier in one process",
+            key: "redis.url",
+            problem: "missing; say where the revocation feed is, such as \"redis://127.0.0.1:6379\" (or                       redis.sentinels with redis.master, or redis.cluster), or set revocations to \"off\" to believe                       tokens until they expire",
         }),
     }
+}
+
+/// The feed keys' replica, which begins with a snapshot's.
+pub(super) fn feed_keys(
+    settings: &Settings,
+    schedule: KeySchedule,
+    known: FeedKeys,
+) -> Result<Arc<FeedKeyReplica>, StartError> {
+    let jwks_url = settings.jwks_url.as_deref().and_then(http_url);
+    let url = feed_keys_url(&settings.issuer, jwks_url.as_ref()).ok_or(StartError::Setting {
+        key: "issuer",
+        problem: "no URL, so its feed keys cannot be found",
+    })?;
+    Ok(Arc::new(FeedKeyReplica::new(url, schedule, known)?))
 }
 
 /// The rules in force at the start.

@@ -8,7 +8,9 @@ use shared::serve::{RELOAD_EVERY, Tls};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::snapshot::SnapshotKeeper;
 use crate::keys::KeySource;
+use crate::keys::feed::FeedKeyReplica;
 use crate::pipeline::Pipeline;
 
 /// How often tokens that have expired are dropped from the cache.
@@ -21,29 +23,37 @@ pub(super) struct Followers {
     stop: CancellationToken,
 }
 
+/// What is followed.
+pub(super) struct Followed {
+    pub(super) key_source: Box<dyn KeySource>,
+    pub(super) feed: Option<Box<dyn RevocationFeed>>,
+    pub(super) feed_keys: Option<Arc<FeedKeyReplica>>,
+    pub(super) snapshot: Option<SnapshotKeeper>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
 impl Followers {
     /// Starts them.
-    pub(super) fn follow(
-        &self,
-        pipeline: &Arc<Pipeline>,
-        key_source: Box<dyn KeySource>,
-        feed: Option<Box<dyn RevocationFeed>>,
-        tls: Option<Arc<Tls>>,
-    ) {
+    pub(super) fn follow(&self, pipeline: &Arc<Pipeline>, followed: Followed) {
+        let stop = || self.stop.clone();
         self.tasks
-            .spawn(Arc::clone(&pipeline.keys).follow(key_source, self.stop.clone()));
-        self.tasks
-            .spawn(Arc::clone(&pipeline.policy).follow(self.stop.clone()));
-        if let Some(feed) = feed {
+            .spawn(Arc::clone(&pipeline.keys).follow(followed.key_source, stop()));
+        self.tasks.spawn(Arc::clone(&pipeline.policy).follow(stop()));
+        if let Some(keys) = followed.feed_keys {
+            self.tasks.spawn(keys.follow(stop()));
+        }
+        if let Some(snapshot) = followed.snapshot {
+            self.tasks.spawn(snapshot.keep(Arc::clone(pipeline), stop()));
+        }
+        if let Some(feed) = followed.feed {
             let clock = Arc::clone(&pipeline.clock);
             self.tasks
-                .spawn(Arc::clone(&pipeline.revocations).follow(feed, clock, self.stop.clone()));
+                .spawn(Arc::clone(&pipeline.revocations).follow(feed, clock, stop()));
         }
-        if let Some(tls) = tls {
-            self.tasks.spawn(tls.watch(RELOAD_EVERY, self.stop.clone()));
+        if let Some(tls) = followed.tls {
+            self.tasks.spawn(tls.watch(RELOAD_EVERY, stop()));
         }
-        self.tasks
-            .spawn(sweep_cache(Arc::clone(pipeline), self.stop.clone()));
+        self.tasks.spawn(sweep_cache(Arc::clone(pipeline), stop()));
     }
 
     /// Stops them, and returns when they have ended.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::ACCEPT;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use shared::limits::JWKS_BYTES_MAX;
 use url::Url;
@@ -32,11 +32,59 @@ pub enum KeysAt {
     Issuer(String),
 }
 
-/// Fetches a JWK Set over HTTP. Redirects are not followed, and proxies of the environment not used: what is fetched
-/// is what every token will be believed by.
+/// Fetches over HTTP or HTTPS (with the system's certificates). Redirects are not followed, and proxies of the
+/// environment not used: what is fetched is what every token will be believed by.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher(Client);
+
+impl Fetcher {
+    /// A client. `is_secure`: HTTPS is asked for, so there must be certificates to trust.
+    pub(super) fn new(is_secure: bool) -> Result<Self, ClientError> {
+        // Another part of the process may have done so already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("usher-verifier/", env!("CARGO_PKG_VERSION")))
+                .redirect(Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(ANSWER_TIMEOUT)
+                // Fetches are minutes apart: a kept connection would only be found broken.
+                .pool_max_idle_per_host(0)
+        };
+        let client = match builder().build() {
+            // A system without certificates can still use plain HTTP.
+            Err(_) if !is_secure => builder().tls_certs_only([]).build(),
+            built => built,
+        };
+        client.map(Self).map_err(ClientError)
+    }
+
+    /// The body of a 200, of at most `bytes_max`.
+    pub(super) async fn get(&self, url: Url, bytes_max: usize) -> Result<Bytes, FetchError> {
+        let request = self.0.get(url.clone()).header(ACCEPT, "application/json");
+        let mut answer = request.send().await.map_err(FetchError::Unreachable)?;
+        if answer.status() != StatusCode::OK {
+            return Err(FetchError::Status {
+                url: url.into(),
+                status: answer.status().as_u16(),
+            });
+        }
+        let mut body = BytesMut::new();
+        while let Some(part) = answer.chunk().await.map_err(FetchError::Unreachable)? {
+            if body.len() + part.len() > bytes_max {
+                return Err(FetchError::TooLarge(bytes_max));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// Fetches a JWK Set over HTTP.
 #[derive(Debug)]
 pub struct HttpKeys {
-    client: Client,
+    fetcher: Fetcher,
     at: KeysAt,
     /// What the metadata named, until a fetch from there fails.
     discovered: Option<Url>,
@@ -55,29 +103,12 @@ impl HttpKeys {
     ///
     /// [`ClientError`] if HTTPS is asked for and there are no certificates to trust.
     pub fn new(at: KeysAt) -> Result<Self, ClientError> {
-        // Another part of the process may have done so already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let is_secure = match &at {
             KeysAt::Url(url) => url.scheme() == "https",
             KeysAt::Issuer(issuer) => is_https(issuer),
         };
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("usher-verifier/", env!("CARGO_PKG_VERSION")))
-                .redirect(Policy::none())
-                .no_proxy()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(ANSWER_TIMEOUT)
-                // Fetches are minutes apart: a kept connection would only be found broken.
-                .pool_max_idle_per_host(0)
-        };
-        let client = match builder().build() {
-            // A system without certificates can still use plain HTTP.
-            Err(_) if !is_secure => builder().tls_certs_only([]).build(),
-            built => built,
-        };
         Ok(Self {
-            client: client.map_err(ClientError)?,
+            fetcher: Fetcher::new(is_secure)?,
             at,
             discovered: None,
         })
@@ -89,18 +120,18 @@ impl HttpKeys {
             (KeysAt::Issuer(_), Some(url)) => url,
             (KeysAt::Issuer(issuer), None) => self.discover(issuer).await?,
         };
-        let keys = body(self.get(url.clone()).await?).await?;
+        let keys = self.fetcher.get(url.clone(), JWKS_BYTES_MAX).await?;
         self.discovered = Some(url);
         Ok(keys)
     }
 
     async fn discover(&self, issuer: &str) -> Result<Url, FetchError> {
         let [own, common] = metadata_urls(issuer).ok_or_else(|| FetchError::Metadata("has no URL".into()))?;
-        let answer = match self.get(own).await {
-            Err(FetchError::Status { status: 404, .. }) => self.get(common).await?,
+        let answer = match self.fetcher.get(own, JWKS_BYTES_MAX).await {
+            Err(FetchError::Status { status: 404, .. }) => self.fetcher.get(common, JWKS_BYTES_MAX).await?,
             other => other?,
         };
-        let metadata: Metadata = serde_json::from_slice(&body(answer).await?)
+        let metadata: Metadata = serde_json::from_slice(&answer)
             .map_err(|error| FetchError::Metadata(format!("cannot be read: {error}")))?;
         if metadata.issuer != issuer {
             return Err(FetchError::Metadata(format!(
@@ -113,37 +144,12 @@ impl HttpKeys {
             .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && !is_https(issuer)))
             .ok_or_else(|| FetchError::Metadata(format!("has an unusable jwks_uri, {:?}", metadata.jwks_uri)))
     }
-
-    async fn get(&self, url: Url) -> Result<Response, FetchError> {
-        let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
-        let answer = request.send().await.map_err(FetchError::Unreachable)?;
-        if answer.status() == StatusCode::OK {
-            Ok(answer)
-        } else {
-            Err(FetchError::Status {
-                url: url.into(),
-                status: answer.status().as_u16(),
-            })
-        }
-    }
 }
 
 impl KeySource for HttpKeys {
     fn fetch(&mut self) -> Fetch<'_> {
         Box::pin(self.fetch_keys())
     }
-}
-
-/// The whole body, unless it is too large.
-async fn body(mut answer: Response) -> Result<Bytes, FetchError> {
-    let mut body = BytesMut::new();
-    while let Some(part) = answer.chunk().await.map_err(FetchError::Unreachable)? {
-        if body.len() + part.len() > JWKS_BYTES_MAX {
-            return Err(FetchError::TooLarge);
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body.freeze())
 }
 
 fn is_https(url: &str) -> bool {

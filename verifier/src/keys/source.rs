@@ -20,8 +20,8 @@ pub enum FetchError {
         status: u16,
     },
     /// More bytes than are taken.
-    #[error("the answer has more than {max} bytes", max = shared::limits::JWKS_BYTES_MAX)]
-    TooLarge,
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
     /// The issuer's metadata cannot be used (RFC 8414 section 3.3).
     #[error("the issuer's metadata {0}")]
     Metadata(String),

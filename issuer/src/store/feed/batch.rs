@@ -30,12 +30,13 @@ pub struct Batch {
 
 /// Numbers what has no number yet and gives what is to be published next. `None` if the lease is not ours.
 ///
-/// At most `limit` rows without a number get the next ones, in the order of `id`; then as many of the rows that never expire
-/// and were published at or below `republish_below` get new ones, so that they do not hold back trimming. The entries are
-/// the first `limit` rows above `published`. `renewal` renews the lease in the same breath: for how long, and what has been
-/// published.
+/// At most `limit` rows without a number get the next ones, in the order of `id`; then as many of the rows that never
+/// expire and were published at or below `republish_below` get new ones, so that they do not hold back trimming. The
+/// entries are the first `limit` rows above `published`. `renewal` renews the lease in the same breath: for how long,
+/// and what has been published.
 ///
-/// The lease stays locked until the unit of work ends, which must write. The caller commits it before it sends anything.
+/// The lease stays locked until the unit of work ends, which must write. The caller commits it before it sends
+/// anything.
 ///
 /// # Errors
 ///
@@ -140,7 +141,8 @@ async fn lowest(work: &mut Work) -> Result<Option<u64>, StoreError> {
     row.map(|row| unsigned(&row, "seq")).transpose()
 }
 
-/// The rows numbered above `after` that have not expired, in the order of their numbers, at most `limit`: for a new epoch.
+/// The rows numbered above `after` that have not expired, in the order of their numbers, at most `limit`: for a new
+/// epoch.
 ///
 /// # Errors
 ///

@@ -5,16 +5,7 @@ use std::time::Duration;
 use shared::time::UnixMillis;
 
 use super::super::sql::{Statement, args, defect};
-use super::{StoreError, Work, stored, unsigned};
-
-/// Who holds the lease: a number that only grows, with a nonce, compared whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Term {
-    /// Above every term before it; at most 2⁶³ − 1, which is what the databases hold.
-    pub number: u64,
-    /// Random, so that no two holders have the same term.
-    pub nonce: [u8; 16],
-}
+use super::{StoreError, Term, Work, stored, unsigned};
 
 /// The lease as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +31,8 @@ pub struct LeaseView {
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn look(work: &mut Work) -> Result<LeaseView, StoreError> {
-    // The first row of each kind, not the least time of all: that would read whatever has piled up. Their times differ by no
-    // more than a transaction lasts.
+    // The first row of each kind, not the least time of all: that would read whatever has piled up. Their times
+    // differ by no more than a transaction lasts.
     const LOOK: Statement = Statement::both(
         "SELECT term, nonce, ends_at, last_seq, published_seq, \
          (SELECT created_at FROM outbox WHERE seq IS NULL ORDER BY id LIMIT 1) AS unnumbered_since, \

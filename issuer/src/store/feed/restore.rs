@@ -18,13 +18,14 @@ const PAGE: i64 = 1000;
 /// without its last commits. `false`, and nothing is done, if the lease is not ours.
 ///
 /// Each fact that is not in the outbox is written there, without a number, and takes effect again: a session ends, a
-/// subject's `ver` and the roles' `rver` are at least what the fact asks for. It is kept for as long as the stream says, and at
-/// least for as long as if it were new. The greatest sequence number ever given is at least `at_least_seq`.
+/// subject's `ver` and the roles' `rver` are at least what the fact asks for. It is kept for as long as the stream
+/// says, and at least for as long as if it were new. The greatest sequence number ever given is at least
+/// `at_least_seq`.
 ///
 /// # Errors
 ///
-/// [`StoreError`] if the database does not answer, or gave up to break a deadlock: then nothing of it is done, and it may
-/// be tried again.
+/// [`StoreError`] if the database does not answer, or gave up to break a deadlock: then nothing of it is done, and it
+/// may be tried again.
 pub async fn restore(
     work: &mut Work,
     term: Term,

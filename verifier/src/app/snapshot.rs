@@ -1,0 +1,163 @@
+//! The snapshot at the start, and while the verifier runs.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::feed::Heartbeat;
+use shared::feed::heartbeat::Statement;
+use shared::feed::key::FeedKeys;
+use shared::time::{BootTime, Clock};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::keys::feed::FeedKeyReplica;
+use crate::pipeline::Pipeline;
+use crate::settings::Settings;
+use crate::snapshot::{Snapshot, SnapshotError};
+
+/// The least time between two snapshots.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+
+/// Writing takes at most one part in so many of the time.
+const WRITE_SHARE: u32 = 20;
+
+/// What the reader of the feed goes on with.
+#[derive(Default)]
+pub(super) struct Restored {
+    pub(super) feed_keys: FeedKeys,
+    pub(super) newest_seen: Option<(u64, u64)>,
+}
+
+/// Puts the snapshot into force, if there is one that can be used.
+pub(super) async fn restore(settings: &Settings, pipeline: &Arc<Pipeline>) -> Restored {
+    let Some(path) = settings.snapshot.clone() else {
+        return Restored::default();
+    };
+    let (issuer, pipeline, shown) = (settings.issuer.clone(), Arc::clone(pipeline), path.clone());
+    let restoring = tokio::task::spawn_blocking(move || {
+        let (snapshot, statement) = Snapshot::read(&path, &issuer)?;
+        Ok(put_into_force(&snapshot, &statement, &pipeline))
+    });
+    let error: Box<dyn std::error::Error + Send + Sync> = match restoring.await {
+        Ok(Ok(restored)) => return restored,
+        Ok(Err(SnapshotError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::info!(path = %shown.display(), "there is no snapshot yet");
+            return Restored::default();
+        }
+        Ok(Err(error)) => error.into(),
+        Err(error) => error.into(),
+    };
+    tracing::warn!(
+        path = %shown.display(),
+        error = error.as_ref() as &dyn std::error::Error,
+        "the snapshot cannot be used; starting as without"
+    );
+    Restored::default()
+}
+
+fn put_into_force(snapshot: &Snapshot, statement: &Statement, pipeline: &Pipeline) -> Restored {
+    if let Err(error) = pipeline.keys.take(snapshot.jwks.clone()) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the snapshot has no usable keys"
+        );
+    }
+    let heartbeat = heartbeat(snapshot, statement, pipeline.clock.as_ref());
+    pipeline
+        .revocations
+        .restore(&snapshot.revocations, &heartbeat, pipeline.clock.as_ref());
+    tracing::info!(
+        revocations = snapshot.revocations.len(),
+        time = %statement.time,
+        "the snapshot is in force"
+    );
+    Restored {
+        feed_keys: snapshot.feed_keys.clone(),
+        newest_seen: Some(statement.order()),
+    }
+}
+
+/// The snapshot's heartbeat, as if it had been read when it was written: its age goes on by both clocks.
+fn heartbeat(snapshot: &Snapshot, statement: &Statement, clock: &dyn Clock) -> Heartbeat {
+    let age = clock.now().since(statement.time);
+    Heartbeat {
+        epoch: statement.epoch.number,
+        term: statement.term.number,
+        counter: statement.counter,
+        seq: statement.last.seq,
+        time: statement.time,
+        read_at: Some(BootTime(clock.boot().0.saturating_sub(age))),
+        signed: Some(snapshot.heartbeat.as_slice().into()),
+    }
+}
+
+/// Writes the snapshot anew at heartbeats.
+pub(super) struct SnapshotKeeper {
+    path: PathBuf,
+    issuer: String,
+    feed_keys: Arc<FeedKeyReplica>,
+}
+
+impl SnapshotKeeper {
+    /// `None` if the settings name no file.
+    pub(super) fn of(settings: &Settings, feed_keys: &Arc<FeedKeyReplica>) -> Option<Self> {
+        let path = settings.snapshot.clone()?;
+        Some(Self {
+            path,
+            issuer: settings.issuer.clone(),
+            feed_keys: Arc::clone(feed_keys),
+        })
+    }
+
+    /// Writes, not too often, until `stop`.
+    pub(super) async fn keep(self, pipeline: Arc<Pipeline>, stop: CancellationToken) {
+        let keeper = Arc::new(self);
+        let mut heartbeats = pipeline.revocations.heartbeats();
+        let mut due = Instant::now();
+        loop {
+            let heard = async {
+                tokio::time::sleep_until(due).await;
+                heartbeats.changed().await
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = heard => {}
+                else => return,
+            }
+            let began = Instant::now();
+            let (keeper, pipeline) = (Arc::clone(&keeper), Arc::clone(&pipeline));
+            let written = tokio::task::spawn_blocking(move || keeper.write(&pipeline)).await;
+            due = began + began.elapsed().saturating_mul(WRITE_SHARE).max(WRITE_EVERY);
+            let error: Box<dyn std::error::Error + Send + Sync> = match written {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.into(),
+                Err(error) => error.into(),
+            };
+            tracing::warn!(
+                error = error.as_ref() as &dyn std::error::Error,
+                "the snapshot was not written"
+            );
+        }
+    }
+
+    fn write(&self, pipeline: &Pipeline) -> Result<(), SnapshotError> {
+        // The heartbeat before the facts: those behind it do no harm, one before it that is missing would.
+        let Some(heartbeat) = pipeline.revocations.proved().and_then(|heard| heard.signed) else {
+            return Ok(());
+        };
+        let jwks = pipeline.keys.jwks();
+        if jwks.is_empty() {
+            return Ok(());
+        }
+        let snapshot = Snapshot {
+            issuer: self.issuer.clone(),
+            jwks,
+            feed_keys: self.feed_keys.current(),
+            heartbeat: heartbeat.to_vec(),
+            revocations: pipeline.revocations.set().to_sorted(),
+        };
+        snapshot.write(&self.path)
+    }
+}

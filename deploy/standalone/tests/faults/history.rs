@@ -72,7 +72,7 @@ struct Inner {
 struct Watched {
     undecided_since: Option<Instant>,
     undecided_for: Duration,
-    /// When it last decided.
+    /// When it last admitted somebody.
     decided: Option<Instant>,
     must_answer: bool,
 }
@@ -185,8 +185,8 @@ impl History {
                     }
                 }
             }
+            // Known revocations refuse even where the list is too old to admit anybody.
             Verdict::Refused(reason) => {
-                inner.decided(verifier, now);
                 if state == State::Live {
                     inner.violate(format!("{who}: live, and refused as {reason}"));
                 } else if !matches!(reason.as_str(), "revoked" | "stale") {

@@ -11,6 +11,26 @@ use crate::world::process::LOOK_EVERY;
 
 const ALL: [usize; 3] = [0, 1, 2];
 
+/// A replica that follows.
+async fn replica_of(port: u16) -> RedisServer {
+    let replica = RedisServer::start_or_skip("a replica", "").unwrap();
+    // Not by its configuration: restarted after its promotion it must not be a replica again.
+    assert_eq!(
+        replica.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]),
+        "+OK"
+    );
+    let follows = async {
+        while !replica
+            .command(&["INFO", "replication"])
+            .contains("master_link_status:up")
+        {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    within(SOON, "the replica follows", follows).await;
+    replica
+}
+
 #[test]
 fn redis_is_stopped() {
     drill(single("Redis is stopped"), async |drill| {
@@ -132,17 +152,7 @@ fn a_replica_without_the_tail_is_promoted() {
     drill(single("a replica without the tail is promoted"), async |drill| {
         let primary = drill.world.redis().port();
         let wire = ChaosProxy::start(([127, 0, 0, 1], primary).into());
-        let configuration = format!("replicaof 127.0.0.1 {}", wire.address().port());
-        let replica = RedisServer::start_or_skip("a replica", &configuration).unwrap();
-        let follows = async {
-            while !replica
-                .command(&["INFO", "replication"])
-                .contains("master_link_status:up")
-            {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        within(SOON, "the replica follows", follows).await;
+        let replica = replica_of(wire.address().port()).await;
         wire.stall();
         drill.revocations(20).await;
         for verifier in ALL {
@@ -234,17 +244,7 @@ fn verifiers_and_issuers_see_different_halves_of_a_split() {
     };
     drill(plan, async |drill| {
         let primary = drill.world.redis().port();
-        let configuration = format!("replicaof 127.0.0.1 {primary}");
-        let replica = RedisServer::start_or_skip("a replica", &configuration).unwrap();
-        let follows = async {
-            while !replica
-                .command(&["INFO", "replication"])
-                .contains("master_link_status:up")
-            {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        within(SOON, "the replica follows", follows).await;
+        let replica = replica_of(primary).await;
         assert_eq!(replica.command(&["REPLICAOF", "NO", "ONE"]), "+OK");
         let halves = [
             ([127, 0, 0, 1], primary).into(),

@@ -117,7 +117,7 @@ impl Issuer {
     /// Whether it says that it publishes revocations.
     pub(crate) async fn holds_lease(&self, client: &Client) -> bool {
         let page = self.admin(client, "/metrics").await;
-        page.is_some_and(|(_, page)| metric(&page, "issuer_relay_holds_lease") == Some(1.0))
+        page.is_some_and(|(_, page)| metric(&page, "issuer_relay_holder") == Some(1.0))
     }
 
     async fn admin(&self, client: &Client, path: &str) -> Option<(u16, String)> {

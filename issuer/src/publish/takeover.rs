@@ -10,6 +10,7 @@ use shared::feed::term::{Epoch, ItemId, Term};
 use shared::feed::writer::FeedWriter;
 use shared::limits;
 use shared::revocation::Revocation;
+use shared::time::BootTime;
 
 use super::database::RelayDatabase;
 use super::reign::{Reign, RoundError};
@@ -47,7 +48,8 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         self.status.update(|figures| figures.unpublished_for = waited);
         let is_own = self.last_term == Some(view.term);
         let is_writing_epoch = view.ends_at > view.now.plus(LEASE);
-        let is_overdue = waited > OVERDUE && !is_writing_epoch;
+        let has_reigned = self.has_reigned(view.term, looked_at);
+        let is_overdue = waited > OVERDUE && has_reigned && !is_writing_epoch;
         if !is_own && !is_overdue && view.now < view.ends_at {
             return Ok(None);
         }
@@ -78,6 +80,17 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             "this issuer publishes revocations from now on"
         );
         self.go_on_or_begin(term).await.map(Some)
+    }
+
+    /// Whether the holder has had time to publish what it found. Otherwise two issuers would take an old row as a reason to
+    /// take the lease from each other, and neither would come to saying that it has published it.
+    fn has_reigned(&mut self, term: Term, now: BootTime) -> bool {
+        let since = match self.reigns_since {
+            Some((seen, since)) if seen == term => since,
+            _ => now,
+        };
+        self.reigns_since = Some((term, since));
+        now.since(since) > OVERDUE
     }
 
     /// The database is away, and something was committed here of which we do not know that it is published. A holder

@@ -7,7 +7,6 @@ use shared::config::{self, HumanDuration};
 use shared::crypto::random;
 use shared::feed::key::FeedSigningKey;
 use shared::feed::redis_log::RedisLog;
-use shared::limits::RATE_LIMIT_TIMEOUT;
 use shared::redis::RedisClient;
 use shared::time::Clock;
 use shared::token::ClaimsPolicy;
@@ -89,7 +88,7 @@ pub(super) async fn central_lanes(
     Ok(Some(CentralLanes::new(
         client,
         &secret,
-        RATE_LIMIT_TIMEOUT,
+        settings.limits.redis_timeout.get(),
         clock,
     )))
 }

@@ -65,6 +65,7 @@ const ROUTES: [(&str, &str, Who); 32] = [
     ("POST", "/api/v1/user/{user_id}/role/{role_id}", Editor),
     ("DELETE", "/api/v1/user/{user_id}/role/{role_id}", Editor),
     ("GET", "/.well-known/jwks.json", Anyone),
+    ("GET", "/.well-known/revocation-feed.json", Anyone),
     ("GET", "/.well-known/oauth-authorization-server", Anyone),
     ("GET", "/.well-known/openid-configuration", Anyone),
     ("GET", "/api/openapi.json", Anyone),

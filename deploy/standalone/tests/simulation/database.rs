@@ -5,7 +5,6 @@ use std::time::Duration;
 use issuer::publish::{BatchRequest, DatabaseAway, RelayDatabase};
 use issuer::store::feed::{Batch, LeaseView};
 use shared::feed::term::Term;
-use shared::limits;
 use shared::revocation::Revocation;
 use shared::time::UnixMillis;
 
@@ -13,6 +12,9 @@ use crate::world::{Database, Link, Node, Row, World};
 
 /// As long as the real one waits for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Few at once, so that what is committed does not always fit.
+const BATCH: usize = 4;
 
 #[derive(Clone)]
 pub(crate) struct SimDatabase {
@@ -86,7 +88,16 @@ impl Database {
             self.lease.ends_at = now.plus(duration);
             self.lease.published_seq = published;
         }
-        let limit = usize::try_from(limits::FEED_BATCH).unwrap();
+        let limit = BATCH;
+        if self.lease.last_seq < request.published {
+            return Some(Batch {
+                now,
+                last_seq: self.lease.last_seq,
+                lowest_live: None,
+                entries: Vec::new(),
+                is_complete: false,
+            });
+        }
         for row in self.rows.iter_mut().filter(|row| row.seq.is_none()).take(limit) {
             self.lease.last_seq += 1;
             row.seq = Some(self.lease.last_seq);
@@ -180,7 +191,7 @@ impl RelayDatabase for SimDatabase {
         self.transact(|database, now| {
             database.forget_expired(now);
             let mut rows = database.numbered_above(after);
-            rows.truncate(usize::try_from(limits::FEED_BATCH).unwrap());
+            rows.truncate(BATCH);
             rows
         })
         .await

@@ -99,7 +99,7 @@ impl Run {
             for verifier in &self.verifiers {
                 self.history.borrow_mut().judge(&self.world, verifier, promise)?;
             }
-            let wait = self.world.state().dice.millis(20, 120);
+            let wait = self.world.state().dice.millis(50, 600);
             tokio::time::sleep(wait).await;
         }
         Ok(())
@@ -299,10 +299,10 @@ macro_rules! alone {
 }
 
 /// Seeds for each fault alone.
-const SEEDS_ALONE: u64 = 60;
+const SEEDS_ALONE: u64 = 24;
 
 /// Seeds for several at once.
-const SEEDS_TOGETHER: u64 = 300;
+const SEEDS_TOGETHER: u64 = 120;
 
 alone! {
     nothing_goes_wrong: None,

@@ -17,7 +17,7 @@ use super::audit::Audit;
 use super::database::{BatchRequest, DatabaseAway, RelayDatabase};
 use super::relay::RelaySettings;
 use super::status::RelayStatus;
-use super::takeover::LEASE;
+use super::takeover::{LEASE, confirm_from_stream};
 use crate::store::feed::Batch;
 
 /// The lease is renewed when it was not for this long.
@@ -284,12 +284,13 @@ impl Reign {
         away: Option<DatabaseAway>,
     ) -> Result<Round, RoundError> {
         let now = tools.clock.boot();
-        let away = || away.unwrap_or_else(|| DatabaseAway("it was a moment ago".to_owned()));
+        let away = || away.unwrap_or_else(|| DatabaseAway("it was, a moment ago".to_owned()));
         let Some((time, read_at)) = self.database_seen else {
             return Err(away().into());
         };
         let elapsed = now.since(read_at);
-        if elapsed > tools.settings.without_database || tools.status.has_unconfirmed() {
+        let is_over = elapsed > tools.settings.without_database;
+        if is_over || !confirm_from_stream(tools.writer, tools.status).await? {
             return Err(away().into());
         }
         if self

@@ -158,7 +158,7 @@ impl Verifier {
                     newest_seen: restored.newest_seen,
                     jitter_seed: u64::from_ne_bytes(random::bytes()),
                 };
-                followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(client), start)));
+                followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(*client), start)));
                 followed.snapshot = SnapshotKeeper::of(settings, &feed_keys);
                 followed.feed_keys = Some(feed_keys);
             }

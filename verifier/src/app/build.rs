@@ -28,7 +28,7 @@ pub(super) enum FeedFrom {
     /// From whoever started this.
     Given(Box<dyn RevocationFeed>),
     /// From Redis.
-    Redis(RedisClient),
+    Redis(Box<RedisClient>),
 }
 
 /// What the settings ask for.
@@ -45,7 +45,7 @@ pub(super) fn feed_of(
         }
         (Revocations::Redis, Some(feed)) => Ok(FeedFrom::Given(feed)),
         (Revocations::Redis, None) if settings.redis.is_given() => {
-            Ok(FeedFrom::Redis(RedisClient::open(&settings.redis)?))
+            Ok(FeedFrom::Redis(Box::new(RedisClient::open(&settings.redis)?)))
         }
         (Revocations::Redis, None) => Err(StartError::Setting {
             key: "redis.url",

@@ -28,7 +28,7 @@ fn snapshot(sessions: &[u128]) -> Snapshot {
         fact: Fact::Session {
             session: SessionId(Uuid::from_u128(*id)),
         },
-        expires: (*id % 2 == 0).then_some(UnixMillis(1_795_377_000_000)),
+        expires: id.is_multiple_of(2).then_some(UnixMillis(1_795_377_000_000)),
     };
     Snapshot {
         issuer: ISSUER.to_owned(),

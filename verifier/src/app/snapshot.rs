@@ -151,10 +151,13 @@ impl SnapshotKeeper {
         if jwks.is_empty() {
             return Ok(());
         }
+        let feed_keys = self.feed_keys.current();
+        // Its key may have been withdrawn since; then there will be another heartbeat soon.
+        Statement::verify(&heartbeat, &feed_keys)?;
         let snapshot = Snapshot {
             issuer: self.issuer.clone(),
             jwks,
-            feed_keys: self.feed_keys.current(),
+            feed_keys,
             heartbeat: heartbeat.to_vec(),
             revocations: pipeline.revocations.set().to_sorted(),
         };

@@ -1,36 +1,36 @@
 //! The issuer put together: from settings to a running service, for `issuer` and for `usher`.
 
-use std::path::{Path, PathBuf};
+mod build;
+mod metrics;
+
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use shared::admin::Check;
-use shared::config::{self, HumanDuration};
 use shared::feed::channel::ChannelPublisher;
+use shared::feed::redis_log::RedisLog;
+use shared::redis::RedisError;
 use shared::serve::{
     ListenError, Listener, RELOAD_EVERY, ServeMetrics, ServeOptions, Tls, TlsError, TlsFiles,
     UNIX_SOCKET_MODE, serve,
 };
 use shared::time::Clock;
-use shared::token::ClaimsPolicy;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::http::{Api, CookieSettings, HttpMetrics, Site, router};
-use crate::password::{self, HashParams, HashingPool, PasswordPolicy};
-use crate::publish::{InProcessRelay, Publisher};
-use crate::rate_limit::{LimitSettings, Limits, Rate};
-use crate::service::{Policy, Service, ServiceError};
+use crate::http::{Api, HttpMetrics, Site, router};
+use crate::password::{self};
+use crate::publish::{InProcessRelay, Publisher, Relay, RelayStatus, StoreDatabase, wake_at_commits};
+use crate::rate_limit::Limits;
+use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
-use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, SealingKey};
-use crate::store::{OpenError, Store};
+use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, load_or_create_feed_key};
+use crate::store::{OpenError, OutboxListener, Store};
 
 /// Why the issuer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub enum StartError {
     /// TLS files.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Redis, as the settings name it. That it is away is no reason.
+    #[error("redis cannot be used")]
+    Redis(#[from] RedisError),
     /// Password hashing.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] password::StartError),
@@ -73,6 +76,19 @@ pub enum Feed {
     Disabled,
     /// To a reader in this process.
     InProcess(ChannelPublisher),
+    /// To the stream on the Redis of the settings.
+    Redis,
+}
+
+/// What brings revocations there, to be run.
+#[derive(Debug)]
+enum RelayTask {
+    InProcess(InProcessRelay),
+    Redis {
+        relay: Box<Relay<StoreDatabase, RedisLog>>,
+        status: Arc<RelayStatus>,
+        listener: Option<OutboxListener>,
+    },
 }
 
 /// The issuer, ready to serve.
@@ -80,7 +96,7 @@ pub enum Feed {
 pub struct Issuer {
     service: Arc<Service>,
     site: Arc<Site>,
-    relay: Option<InProcessRelay>,
+    relay: Option<RelayTask>,
 }
 
 /// Opens the database of the settings and, if `migrate` says so, brings its schema up to date.
@@ -101,27 +117,6 @@ pub async fn open_store(
     Ok(store)
 }
 
-/// Reads the encryption key; beside a SQLite file one is made where there is none.
-fn sealing_key(settings: &Settings) -> Result<SealingKey, StartError> {
-    let (path, read) = if let Some(path) = settings.keys.encryption_key_file.clone() {
-        let read = SealingKey::read(&path);
-        (path, read)
-    } else {
-        let path = beside_sqlite(settings.database.url.expose());
-        let read = SealingKey::read_or_create(&path);
-        (path, read)
-    };
-    read.map_err(|source| StartError::EncryptionKey { path, source })
-}
-
-/// `data/usher.db` → `data/usher.key`.
-fn beside_sqlite(url: &str) -> PathBuf {
-    let path = url.strip_prefix("sqlite:").unwrap_or(url);
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let path = path.split('?').next().unwrap_or(path);
-    Path::new(path).with_extension("key")
-}
-
 impl Issuer {
     /// Opens everything that the settings name.
     ///
@@ -137,36 +132,44 @@ impl Issuer {
             ));
         }
         let store = open_store(settings, Arc::clone(&clock), true).await?;
-        let sealing = sealing_key(settings)?;
+        let sealing = build::sealing_key(settings)?;
         let bits = settings
             .keys
             .key_bits()
             .ok_or_else(|| StartError::Setting("keys.bits: expected 2048, 3072 or 4096".to_owned()))?;
         let keyring = Keyring::load_or_create(&store, &sealing, bits).await?;
         let refresh_secret = RefreshSecret::load_or_create(&store, &sealing).await?;
+        let feed_key = Arc::new(load_or_create_feed_key(&store, &sealing).await?);
+        let feed_keys = feed_key.public().to_jwks().into();
         let (relay, publisher) = match feed {
             Feed::Disabled => (None, Publisher::Disabled),
             Feed::InProcess(channel) => {
                 let (relay, publisher) =
                     InProcessRelay::new(store.clone(), channel, settings.relay.heartbeat.get());
-                (Some(relay), publisher)
+                (Some(RelayTask::InProcess(relay)), publisher)
+            }
+            Feed::Redis => {
+                let (relay, status) = build::redis_relay(settings, &store, feed_key, &clock)?;
+                (Some(relay), Publisher::Relay(status))
             }
         };
+        let central = build::central_lanes(settings, &store, &sealing, &clock).await?;
         let service = Service {
-            policy: policy(settings),
+            policy: build::policy(settings),
             store,
             keyring: ArcSwap::from_pointee(keyring),
             refresh_secret,
-            passwords: hashing_pool(settings)?,
-            limits: Limits::new(limit_settings(settings), Arc::clone(&clock)),
+            passwords: build::hashing_pool(settings)?,
+            limits: Limits::new(build::limit_settings(settings), Arc::clone(&clock), central),
             publisher,
+            feed_keys,
             clock,
         };
         // Before the first token is signed: how long a revocation is kept depends on it.
         service.record_lifetime().await?;
         Ok(Self {
             service: Arc::new(service),
-            site: Arc::new(site(settings)),
+            site: Arc::new(build::site(settings)),
             relay,
         })
     }
@@ -214,7 +217,7 @@ impl Issuer {
     pub fn register_metrics(&self, registry: &mut Registry) -> Metrics {
         let connections = ServeMetrics::default();
         connections.register(registry.sub_registry_with_prefix("issuer"));
-        registry.register_collector(Box::new(Gauges(Arc::clone(&self.service))));
+        registry.register_collector(Box::new(metrics::Gauges(Arc::clone(&self.service))));
         Metrics {
             connections,
             http: HttpMetrics::register(registry),
@@ -230,11 +233,7 @@ impl Issuer {
             let service = Arc::clone(&service);
             Box::pin(async move {
                 let database = service.store.ping().await.map_err(|error| error.to_string());
-                let relay = service
-                    .publisher
-                    .in_force()
-                    .await
-                    .map_err(|error| error.to_string());
+                let relay = service.publisher.check().await.map_err(|error| error.to_string());
                 vec![Check::new("database", database), Check::new("relay", relay)]
             })
         }
@@ -260,11 +259,28 @@ impl Issuer {
         let (background, tasks) = (CancellationToken::new(), TaskTracker::new());
         // A future that is dropped takes its tasks along.
         let _stop_background = background.clone().drop_guard();
-        if let Some(relay) = self.relay {
-            tasks.spawn(relay.run(background.clone()));
+        match self.relay {
+            Some(RelayTask::InProcess(relay)) => _ = tasks.spawn(relay.run(background.clone())),
+            Some(RelayTask::Redis {
+                relay,
+                status,
+                listener,
+            }) => {
+                tasks.spawn(relay.run(background.clone()));
+                if let Some(listener) = listener {
+                    tasks.spawn(wake_at_commits(listener, status, background.clone()));
+                }
+            }
+            None => {}
         }
         let (maintained, until) = (Arc::clone(&self.service), background.clone());
         tasks.spawn(async move { maintained.maintain(until).await });
+        let (limited, until) = (Arc::clone(&self.service), background.clone());
+        tasks.spawn(async move {
+            if let Some(central) = limited.limits.central() {
+                central.keep(until).await;
+            }
+        });
         serve(listeners, router(api, metrics.http), options, stop).await;
         background.cancel();
         tasks.close();
@@ -278,126 +294,4 @@ impl Issuer {
 pub struct Metrics {
     connections: ServeMetrics,
     http: Arc<HttpMetrics>,
-}
-
-/// Figures that are read when somebody asks for the metrics.
-#[derive(Debug)]
-struct Gauges(Arc<Service>);
-
-impl Collector for Gauges {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (open, idle) = self.0.store.connections();
-        let hashing = self.0.passwords.counts();
-        for (name, help, value) in [
-            (
-                "issuer_database_connections_open",
-                "Connections to the database",
-                u64::from(open),
-            ),
-            (
-                "issuer_database_connections_idle",
-                "Connections to the database that are free",
-                idle as u64,
-            ),
-            (
-                "issuer_password_hashes_queued",
-                "Password hashes that wait",
-                hashing.queued as u64,
-            ),
-            (
-                "issuer_password_hashes_running",
-                "Password hashes under way",
-                hashing.running as u64,
-            ),
-            (
-                "issuer_password_hashes_done",
-                "Password hashes computed since the start",
-                hashing.done,
-            ),
-        ] {
-            let gauge = ConstGauge::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
-        }
-        Ok(())
-    }
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let tokens = settings.tokens;
-    Policy {
-        claims: ClaimsPolicy {
-            issuer: settings.public_url().as_str().into(),
-            audience: settings.audience.as_str().into(),
-            leeway_s: 0,
-        },
-        access_ttl: tokens.access_ttl.get(),
-        refresh_ttl: tokens.refresh_ttl.get(),
-        session_ttl: tokens.session_ttl.get(),
-        refresh_grace: tokens.refresh_grace.get(),
-        require_current_password: settings.account.require_current_password,
-        password: PasswordPolicy {
-            min_length: settings.password.min_length,
-        },
-        // Checked with the other settings.
-        reserved_roles: settings
-            .roles
-            .reserved
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect(),
-        history_retention: settings.history.retention.at().map(HumanDuration::get),
-    }
-}
-
-fn hashing_pool(settings: &Settings) -> Result<HashingPool, password::StartError> {
-    let hashing = settings.password;
-    let params = HashParams {
-        memory_kib: hashing.memory_kib,
-        iterations: hashing.iterations,
-        parallelism: hashing.parallelism,
-    };
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    HashingPool::new(
-        params,
-        hashing.max_concurrent.unwrap_or_else(cores),
-        hashing.queue,
-    )
-}
-
-fn limit_settings(settings: &Settings) -> LimitSettings {
-    let rate = |rate| match rate {
-        config::Rate::Off => None,
-        config::Rate::Limited { count, per } => Some(Rate {
-            count: count.get(),
-            per,
-        }),
-    };
-    LimitSettings {
-        login_per_ip: rate(settings.limits.login_per_ip),
-        login_per_account: rate(settings.limits.login_per_account),
-        register_per_ip: rate(settings.limits.register_per_ip),
-    }
-}
-
-fn site(settings: &Settings) -> Site {
-    let public_url = settings.public_url().url().clone();
-    let login_url = match &settings.portal.login_url {
-        Some(url) => url.url().clone(),
-        None => public_url.join("/login").unwrap_or_else(|_| public_url.clone()),
-    };
-    let cookies = &settings.cookies;
-    Site {
-        login_url,
-        cookies: CookieSettings {
-            access_name: cookies.access_name.clone(),
-            refresh_name: cookies.refresh_name.clone(),
-            domain: cookies.domain.clone(),
-            same_site: cookies.same_site,
-        },
-        allowed_origins: settings.cors.allowed_origins.clone(),
-        trusted_proxies: settings.trusted_proxies.clone(),
-        allowed_return_hosts: settings.portal.allowed_return_hosts.clone(),
-        public_url,
-    }
 }

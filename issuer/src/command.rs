@@ -12,7 +12,7 @@ use shared::cli::{Exit, describe};
 use shared::config::{Sources, load};
 use shared::time::SystemClock;
 
-pub use serve::{NoFeed, check_feed, serve};
+pub use serve::{NoFeed, feed_of, serve};
 
 use crate::app::open_store;
 use crate::settings::Settings;

@@ -54,7 +54,7 @@ async fn run(program: Program) -> Exit {
         Err(exit) => return exit,
     };
     if matches!(program.command, Command::Serve | Command::CheckConfig)
-        && let Err(error) = command::check_feed(&settings)
+        && let Err(error) = command::feed_of(&settings)
     {
         command::complain(&error);
         return Exit::Misused;

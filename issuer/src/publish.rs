@@ -1,16 +1,25 @@
-//! The outbox relay: brings committed revocations to the feed, and says when they are in force.
+//! The outbox relay: brings committed revocations to the feed.
+//!
+//! [`in_process`] has one reader, and says when it has applied them. [`relay`] writes the feed that every verifier
+//! reads: one issuer at a time holds the lease, and whoever waits takes over when it lapses.
 
+mod audit;
+mod database;
+mod in_process;
+mod reign;
+mod relay;
+mod status;
+mod takeover;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use shared::feed::FeedEnded;
-use shared::feed::channel::ChannelPublisher;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
-use crate::store::{Store, StoreError, outbox};
-
-/// Requests that may wait for the relay at once. Past it they queue at the channel's door.
-const WAITING_MAX: usize = 1024;
+pub use database::{BatchRequest, DatabaseAway, RelayDatabase, StoreDatabase, wake_at_commits};
+pub use in_process::InProcessRelay;
+pub use relay::{Relay, RelaySettings};
+pub use status::{RelaySnapshot, RelayStatus};
 
 /// A request waits this long for its revocation to be in force before it is told to try again.
 const IN_FORCE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,17 +36,48 @@ pub enum Publisher {
     Disabled,
     /// The relay to a reader in this process.
     InProcess(mpsc::Sender<oneshot::Sender<()>>),
+    /// The relay to the feed that all verifiers read.
+    Relay(Arc<RelayStatus>),
 }
 
 impl Publisher {
-    /// Returns when every revocation committed before the call is in force at the reader.
+    /// Whether revocations can be brought to a reader in this process. Towards other processes it says nothing: an issuer
+    /// whose Redis is away still signs people in, and its verifiers know by themselves.
     ///
     /// # Errors
     ///
-    /// [`NotInForce`] if that takes too long.
-    pub async fn in_force(&self) -> Result<(), NotInForce> {
-        let Self::InProcess(relay) = self else {
-            return Ok(());
+    /// [`NotInForce`] if a reader in this process takes too long.
+    pub async fn check(&self) -> Result<(), NotInForce> {
+        match self {
+            Self::InProcess(_) => self.committed().await,
+            Self::Disabled | Self::Relay(_) => Ok(()),
+        }
+    }
+
+    /// The relay's figures, if this process has one to other processes.
+    pub fn relay(&self) -> Option<&RelayStatus> {
+        match self {
+            Self::Relay(status) => Some(status),
+            Self::Disabled | Self::InProcess(_) => None,
+        }
+    }
+
+    /// Says that a revocation has been committed. To be called before the request is answered.
+    ///
+    /// With a reader in this process, returns when everything committed before is in force there. Otherwise it returns at
+    /// once: publication follows, and if it cannot, verifiers go stale by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInForce`] if a reader in this process takes too long.
+    pub async fn committed(&self) -> Result<(), NotInForce> {
+        let relay = match self {
+            Self::Disabled => return Ok(()),
+            Self::Relay(status) => {
+                status.note_commit();
+                return Ok(());
+            }
+            Self::InProcess(relay) => relay,
         };
         let (done, answered) = oneshot::channel();
         let asked = async {
@@ -47,99 +87,5 @@ impl Publisher {
         tokio::time::timeout(IN_FORCE_TIMEOUT, asked)
             .await
             .map_err(|_| NotInForce)?
-    }
-}
-
-/// Why a round of the relay failed.
-#[derive(Debug, thiserror::Error)]
-enum RelayError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Feed(#[from] FeedEnded),
-}
-
-/// Brings the outbox to a reader in this process, in the order of its numbers.
-///
-/// For SQLite alone: with one writer, a higher number is a later commit, so that none can come in behind.
-#[derive(Debug)]
-pub struct InProcessRelay {
-    store: Store,
-    feed: ChannelPublisher,
-    requests: mpsc::Receiver<oneshot::Sender<()>>,
-    heartbeat: Duration,
-    published: i64,
-}
-
-impl InProcessRelay {
-    /// A relay that writes a heartbeat at least this often, and the way to it.
-    pub fn new(store: Store, feed: ChannelPublisher, heartbeat: Duration) -> (Self, Publisher) {
-        let (sender, requests) = mpsc::channel(WAITING_MAX);
-        let relay = Self {
-            store,
-            feed,
-            requests,
-            heartbeat,
-            published: 0,
-        };
-        (relay, Publisher::InProcess(sender))
-    }
-
-    /// Runs until told to stop or the reader is gone. The first round brings every live revocation.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.heartbeat);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut waiting = Vec::new();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-                received = self.requests.recv_many(&mut waiting, WAITING_MAX) => {
-                    if received == 0 {
-                        return;
-                    }
-                }
-            }
-            // A reader that hangs must not keep us from stopping.
-            let Some(outcome) = stop.run_until_cancelled(self.round()).await else {
-                return;
-            };
-            match outcome {
-                // Whoever waits no longer has gone away; that is its right.
-                Ok(()) => waiting.drain(..).for_each(|done| _ = done.send(())),
-                Err(RelayError::Feed(ended)) => {
-                    tracing::error!(error = %ended, "the relay stops");
-                    return;
-                }
-                // Who waits goes on waiting: the next tick tries again.
-                Err(RelayError::Store(error)) => {
-                    waiting.retain(|done: &oneshot::Sender<()>| !done.is_closed());
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the outbox cannot be read"
-                    );
-                }
-            }
-        }
-    }
-
-    /// Publishes all that is committed, waits until it is applied, and says so.
-    async fn round(&mut self) -> Result<(), RelayError> {
-        loop {
-            let mut work = self.store.read().await?;
-            // Read before the query: everything committed before this time is in its answer.
-            let time = work.now().await?;
-            let entries = outbox::live_after(&mut work, self.published).await?;
-            drop(work);
-            if entries.is_empty() {
-                self.feed.applied().await?;
-                self.feed.heartbeat(time).await?;
-                return Ok(());
-            }
-            for entry in entries {
-                self.feed.publish(entry.revocation).await?;
-                self.published = entry.id;
-            }
-        }
     }
 }

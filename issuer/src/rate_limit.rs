@@ -3,17 +3,26 @@
 //! Each lane is a bucket that refills evenly (GCRA), kept in the memory of this process. A table holds at most
 //! [`ENTRIES_MAX`] lanes under a random keyed hash of what they are for, some 4 MiB; when it is full, lanes that are
 //! empty again go first, then the half that is nearest to it, so that those who try hardest are remembered longest.
+//!
+//! With [`CentralLanes`] the same lanes are in Redis too, where all issuers fill them, and an attempt has to fit both. So
+//! when Redis is away, or has lost what it knew, each issuer still knows what itself has counted, and no limit vanishes;
+//! and an attempt that fits is never refused for Redis's sake.
 
+mod central;
 mod expiring;
+mod lane;
 
-use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::time::Clock;
 
+use central::{AccountNames, Table};
 use expiring::{Expiring, Key};
+use lane::{Gcra, Hashing, Limiter, address, network};
+
+pub use central::CentralLanes;
 
 /// Lanes of one table, and addresses that are remembered.
 pub const ENTRIES_MAX: usize = 65_536;
@@ -59,11 +68,12 @@ pub struct Limits {
     known: Expiring,
     hashing: Hashing,
     clock: Arc<dyn Clock>,
+    central: Option<CentralLanes>,
 }
 
 impl Limits {
-    /// Limits that have counted nothing yet.
-    pub fn new(settings: LimitSettings, clock: Arc<dyn Clock>) -> Self {
+    /// Limits that have counted nothing yet; with `central` all issuers count together.
+    pub fn new(settings: LimitSettings, clock: Arc<dyn Clock>, central: Option<CentralLanes>) -> Self {
         Self {
             login_per_ip: settings.login_per_ip.map(Limiter::new),
             login_per_account: settings.login_per_account.map(Limiter::new),
@@ -71,7 +81,13 @@ impl Limits {
             known: Expiring::new(ENTRIES_MAX),
             hashing: Hashing::default(),
             clock,
+            central,
         }
+    }
+
+    /// The lanes that all issuers share, if there are such.
+    pub fn central(&self) -> Option<&CentralLanes> {
+        self.central.as_ref()
     }
 
     /// Counts a login attempt from this address, whatever comes of it.
@@ -79,8 +95,9 @@ impl Limits {
     /// # Errors
     ///
     /// [`TooMany`] if the address has made too many.
-    pub fn admit_login_from(&self, ip: IpAddr) -> Result<(), TooMany> {
-        self.admit_from(self.login_per_ip.as_ref(), ip)
+    pub async fn admit_login_from(&self, ip: IpAddr) -> Result<(), TooMany> {
+        self.admit_from(self.login_per_ip.as_ref(), Table::Login, ip)
+            .await
     }
 
     /// Counts a registration from this address.
@@ -88,8 +105,23 @@ impl Limits {
     /// # Errors
     ///
     /// [`TooMany`] if the address has made too many.
-    pub fn admit_registration_from(&self, ip: IpAddr) -> Result<(), TooMany> {
-        self.admit_from(self.register_per_ip.as_ref(), ip)
+    pub async fn admit_registration_from(&self, ip: IpAddr) -> Result<(), TooMany> {
+        self.admit_from(self.register_per_ip.as_ref(), Table::Registration, ip)
+            .await
+    }
+
+    async fn admit_from(&self, limiter: Option<&Limiter>, table: Table, ip: IpAddr) -> Result<(), TooMany> {
+        let Some(limiter) = limiter else {
+            return Ok(());
+        };
+        let address = address(ip);
+        if let Some(central) = &self.central {
+            central
+                .take(table, address, limiter.gcra)
+                .await
+                .unwrap_or(Ok(()))?;
+        }
+        limiter.take(self.hashing.key("from", "", address), self.clock.boot().0)
     }
 
     /// Admits an attempt to sign in to this login, in the form of [`LoginName`](crate::login::LoginName).
@@ -101,31 +133,60 @@ impl Limits {
     ///
     /// [`TooMany`] if too many have failed for this login from the network of this address, or, if the address has
     /// signed in to it before, from the address itself.
-    pub fn admit_login_to(&self, login: &str, ip: IpAddr) -> Result<LoginAttempt<'_>, TooMany> {
+    pub async fn admit_login_to(&self, login: &str, ip: IpAddr) -> Result<LoginAttempt<'_>, TooMany> {
         let Some(limiter) = &self.login_per_account else {
             return Ok(LoginAttempt {
                 limits: self,
                 taken: None,
             });
         };
+        let address_key = self.hashing.key("address", login, address(ip));
+        let central = self.take_centrally(login, ip, address_key, limiter.gcra).await?;
         let now = self.clock.boot().0;
-        let address = self.hashing.key("address", login, address(ip));
-        let lane = if self.known.holds(address, now) {
-            address
+        let lane = if self.known.holds(address_key, now) {
+            address_key
         } else {
             self.hashing.key("network", login, network(ip))
         };
+        // What Redis has counted stays there if it does not fit here: Redis has forgotten, and is told again.
         limiter.take(lane, now)?;
         Ok(LoginAttempt {
             limits: self,
-            taken: Some(Taken { lane, address }),
+            taken: Some(Taken {
+                lane,
+                address: address_key,
+                central,
+            }),
         })
     }
 
-    fn admit_from(&self, limiter: Option<&Limiter>, ip: IpAddr) -> Result<(), TooMany> {
-        limiter.map_or(Ok(()), |limiter| {
-            limiter.take(self.hashing.key("from", "", address(ip)), self.clock.boot().0)
-        })
+    /// Counts the attempt in Redis, and learns from it whether the address has signed in through another issuer.
+    async fn take_centrally(
+        &self,
+        login: &str,
+        ip: IpAddr,
+        address_key: Key,
+        gcra: Gcra,
+    ) -> Result<Option<CentrallyTaken>, TooMany> {
+        let Some(central) = &self.central else {
+            return Ok(None);
+        };
+        let names = central.account(login, address(ip), network(ip));
+        let known = self.known.holds(address_key, self.clock.boot().0);
+        let Some(taken) = central.take_for(&names, known, gcra).await else {
+            return Ok(Some(CentrallyTaken { names, lane: None }));
+        };
+        if let Some(known_for) = taken.known_for {
+            let now = self.clock.boot().0;
+            let until = now.saturating_add(known_for);
+            self.known
+                .update(address_key, now, |known_until| (known_until.max(until), ()));
+        }
+        taken.verdict?;
+        Ok(Some(CentrallyTaken {
+            names,
+            lane: Some(taken.lane),
+        }))
     }
 }
 
@@ -144,21 +205,30 @@ impl LoginAttempt<'_> {
     }
 
     /// The user is signed in: the attempt does not count, and the address has a lane of its own from now on.
-    pub fn succeeded(self) {
+    pub async fn succeeded(self) {
         if let Some(taken) = &self.taken {
             let now = self.limits.clock.boot().0;
             self.limits
                 .known
                 .update(taken.address, now, |_| (now.saturating_add(KNOWN_FOR), ()));
         }
-        self.undecided();
+        self.give_back(true).await;
     }
 
     /// Nothing was learnt about the password (a full queue, a database that is away), or it was right and yet did not
     /// sign in: the attempt does not count.
-    pub fn undecided(self) {
-        if let (Some(taken), Some(limiter)) = (&self.taken, &self.limits.login_per_account) {
-            limiter.give_back(taken.lane, self.limits.clock.boot().0);
+    pub async fn undecided(self) {
+        self.give_back(false).await;
+    }
+
+    async fn give_back(self, signed_in: bool) {
+        let (Some(taken), Some(limiter)) = (&self.taken, &self.limits.login_per_account) else {
+            return;
+        };
+        limiter.give_back(taken.lane, self.limits.clock.boot().0);
+        if let (Some(central), Some(centrally)) = (&self.limits.central, &taken.central) {
+            let counted = centrally.lane.as_deref().map(|lane| (lane, limiter.gcra));
+            central.settle(&centrally.names, counted, signed_in).await;
         }
     }
 }
@@ -167,71 +237,14 @@ impl LoginAttempt<'_> {
 struct Taken {
     lane: Key,
     address: Key,
+    central: Option<CentrallyTaken>,
 }
 
-/// The generic cell rate algorithm (ITU-T I.371): of each lane only the time is kept at which it will be empty.
+/// What an attempt is called in Redis, and the lane there if it was counted in it.
 #[derive(Debug)]
-struct Limiter {
-    /// What one attempt adds.
-    interval: Duration,
-    /// How full a lane may be for another attempt to fit.
-    tolerance: Duration,
-    lanes: Expiring,
-}
-
-impl Limiter {
-    fn new(rate: Rate) -> Self {
-        let count = rate.count.max(1);
-        let interval = rate.per.checked_div(count).unwrap_or(rate.per);
-        Self {
-            interval,
-            tolerance: interval.saturating_mul(count.saturating_sub(1)),
-            lanes: Expiring::new(ENTRIES_MAX),
-        }
-    }
-
-    fn take(&self, lane: Key, now: Duration) -> Result<(), TooMany> {
-        self.lanes.update(lane, now, |empty_at| {
-            let excess = empty_at.saturating_sub(now).saturating_sub(self.tolerance);
-            if excess.is_zero() {
-                (empty_at.saturating_add(self.interval), Ok(()))
-            } else {
-                (empty_at, Err(TooMany { retry_after: excess }))
-            }
-        })
-    }
-
-    fn give_back(&self, lane: Key, now: Duration) {
-        self.lanes
-            .update(lane, now, |empty_at| (empty_at.saturating_sub(self.interval), ()));
-    }
-}
-
-/// Two keyed hashes make a key: nobody outside can find two names with the same one, and names take no memory.
-#[derive(Debug, Default)]
-struct Hashing(RandomState, RandomState);
-
-impl Hashing {
-    fn key(&self, kind: &str, login: &str, ip: IpAddr) -> Key {
-        let name = (kind, login, ip);
-        Key(self.0.hash_one(name), self.1.hash_one(name))
-    }
-}
-
-/// Whom an address belongs to: IPv6 gives each connection a /64.
-fn address(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
-    }
-}
-
-/// The network of an address: /24, or /64.
-fn network(ip: IpAddr) -> IpAddr {
-    match address(ip) {
-        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & (u32::MAX << 8))),
-        IpAddr::V6(ip) => IpAddr::V6(ip),
-    }
+struct CentrallyTaken {
+    names: AccountNames,
+    lane: Option<String>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use shared::role::RoleName;
 use shared::time::Clock;
 use shared::token::ClaimsPolicy;
@@ -78,6 +79,8 @@ pub struct Service {
     pub limits: Limits,
     /// The way of revocations to the verifiers.
     pub publisher: Publisher,
+    /// The keys that heartbeats of the feed are signed with, as a JWK Set.
+    pub feed_keys: Bytes,
 }
 
 impl Caller {

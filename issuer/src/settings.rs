@@ -136,6 +136,7 @@ mod tests {
             ("roles.reserved = ['Staff']", "roles.reserved"),
             ("tls.certificate = 'x.pem'", "tls"),
             ("audience = ''", "audience"),
+            ("relay.without_database = '2h'", "relay.without_database"),
             ("nonsense = 1", "nonsense"),
             ("redis.url = 'http://redis'", "redis.url"),
             ("redis.sentinels = ['redis://a']", "redis.master"),

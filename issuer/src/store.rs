@@ -2,7 +2,9 @@
 //!
 //! Every function that writes takes the [`Work`] it belongs to, so that a use case decides what commits together.
 
+pub mod feed;
 pub mod key;
+mod listener;
 pub mod login_history;
 pub mod outbox;
 pub mod refresh;
@@ -22,6 +24,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
+pub use listener::OutboxListener;
 use sql::{Link, Row, Statement, args};
 pub use sql::{StoreError, Work};
 
@@ -159,6 +162,17 @@ impl Store {
             .fetch_optional(&PING, args![])
             .await
             .map(|_| ())
+    }
+
+    /// Hears of new rows in the outbox, on a connection of its own. `None` on SQLite, where every writer is in this
+    /// process.
+    pub fn outbox_listener(&self) -> Option<OutboxListener> {
+        match &self.pools {
+            Pools::Postgres(pool) => Some(OutboxListener::new(PgConnectOptions::clone(
+                &pool.connect_options(),
+            ))),
+            Pools::Sqlite { .. } => None,
+        }
     }
 
     /// Closes every connection, for a clean end.

@@ -120,5 +120,21 @@ pub const REDIS_SERVERS_MAX: usize = 32;
 /// that leads nowhere is noticed before it is wanted.
 pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// Redis must say within this time whether a login may be tried: many times what it takes, and little beside the hash of
+/// a password. Later than that, the issuer decides alone.
+pub const RATE_LIMIT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// A connection for rate limits must stand within this time. Nobody waits for it.
+pub const RATE_LIMIT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Between attempts to reach Redis for rate limits, doubled each time: soon enough for a restart to go unnoticed.
+pub const RATE_LIMIT_RETRY_MIN: Duration = Duration::from_millis(250);
+
+/// The longest such wait: limits are by the minute, so one that is missed for this long is hardly stretched.
+pub const RATE_LIMIT_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Addresses that are remembered for one login in Redis, the newest: some 20 bytes each, for as many logins as there are.
+pub const KNOWN_ADDRESSES_MAX: usize = 16;
+
 /// A verifier's snapshot file, in bytes: some 40 a revocation, so that 20 million fit.
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;

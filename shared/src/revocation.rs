@@ -2,9 +2,11 @@
 //!
 //! A fact only grows: applied twice, late or in another order it leads to the same set.
 
+mod expiry;
 mod set;
+mod table;
 
-pub use set::{LiveToken, RevocationSet};
+pub use set::{Facts, LiveToken, RevocationSet};
 
 use crate::id::{SessionId, SubjectId, TokenId};
 use crate::reason::Reason;

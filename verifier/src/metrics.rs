@@ -165,6 +165,8 @@ impl Observed {
             .counts()
             .map(|(kind, count)| (kind, u64::try_from(count).unwrap_or(u64::MAX)));
         page.gauges("revocations", "Revocations held, by kind", "kind", counts)?;
+        let bytes = u64::try_from(replica.set().memory_bytes()).unwrap_or(u64::MAX);
+        page.gauge("revocations_bytes", "Bytes that they take", &bytes)?;
         let states =
             ["off", "loading", "fresh", "stale"].map(|state| (state, u64::from(state == freshness.as_str())));
         page.gauges(

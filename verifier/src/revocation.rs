@@ -164,15 +164,8 @@ impl RevocationReplica {
     }
 
     /// Takes in what a snapshot has: the facts, and its heartbeat, which is judged by the same rules as one from the feed.
-    pub fn restore<'a>(
-        &self,
-        revocations: impl IntoIterator<Item = &'a Revocation>,
-        heartbeat: &Heartbeat,
-        clock: &dyn Clock,
-    ) {
-        for revocation in revocations {
-            self.set.apply(revocation);
-        }
+    pub fn restore(&self, revocations: &[Revocation], heartbeat: &Heartbeat, clock: &dyn Clock) {
+        self.set.apply_all(revocations);
         self.hear(heartbeat, clock);
     }
 
@@ -204,8 +197,8 @@ impl RevocationReplica {
     fn take_in(&self, event: &FeedEvent, clock: &dyn Clock) {
         match event {
             FeedEvent::Entries { revocations, .. } => {
+                self.set.apply_all(revocations);
                 for revocation in revocations {
-                    self.set.apply(revocation);
                     self.counts.entry(revocation);
                 }
             }

@@ -15,18 +15,22 @@ use crate::settings::Settings;
 /// No way for revocations to reach the verifiers, and nobody said that there is to be none.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "redis.disabled: this version has no Redis feed yet; expected true, to run without one, in which case no \
-     verifier hears of revocations (`usher` has a feed of its own)"
+    "redis.url: missing; name the Redis that carries revocations to the verifiers, such as \"redis://127.0.0.1:6379\", \
+     or set redis.disabled = true to run without, in which case no verifier hears of revocations"
 )]
 pub struct NoFeed;
 
-/// Checks what `serve` asks of the settings beyond what every command does.
+/// Where `serve` sends revocations to.
 ///
 /// # Errors
 ///
 /// [`NoFeed`]: nobody must find out from a verifier that never heard of a logout.
-pub fn check_feed(settings: &Settings) -> Result<(), NoFeed> {
-    settings.redis.disabled.then_some(()).ok_or(NoFeed)
+pub fn feed_of(settings: &Settings) -> Result<Feed, NoFeed> {
+    match (settings.redis.disabled, settings.redis.is_given()) {
+        (true, _) => Ok(Feed::Disabled),
+        (false, true) => Ok(Feed::Redis),
+        (false, false) => Err(NoFeed),
+    }
 }
 
 /// Runs the issuer until it is told to stop.
@@ -35,10 +39,12 @@ pub fn check_feed(settings: &Settings) -> Result<(), NoFeed> {
 ///
 /// Why it did not start.
 pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
-    check_feed(settings)?;
-    tracing::warn!("redis.disabled: no verifier hears of revocations; they end at the expiry of each token");
+    let feed = feed_of(settings)?;
+    if settings.redis.disabled {
+        tracing::warn!("redis.disabled: no verifier hears of revocations; a token is good until it expires");
+    }
     let shutdown = Shutdown::on_signals(settings.shutdown_delay.get())?;
-    let issuer = Issuer::open(settings, Arc::new(SystemClock), Feed::Disabled).await?;
+    let issuer = Issuer::open(settings, Arc::new(SystemClock), feed).await?;
     let listeners = Issuer::bind(settings, &shutdown.stop).await?;
     let mut registry = Registry::default();
     let metrics = issuer.register_metrics(&mut registry);

@@ -3,6 +3,7 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use ring::digest;
@@ -36,6 +37,20 @@ pub(super) struct Metadata {
 )]
 pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response {
     let jwks = api.service.keyring.load().jwks().clone();
+    key_set(jwks, &headers)
+}
+
+/// The keys that heartbeats of the revocation feed are signed with (RFC 7517, RFC 8037): Ed25519. No token is.
+#[utoipa::path(
+    get, path = "/.well-known/revocation-feed.json", tag = "discovery",
+    responses((status = 200, content_type = "application/jwk-set+json"), (status = 304))
+)]
+pub(super) async fn revocation_feed(State(api): State<Api>, headers: HeaderMap) -> Response {
+    key_set(api.service.feed_keys.clone(), &headers)
+}
+
+/// A key set, unless it is known already.
+fn key_set(jwks: Bytes, headers: &HeaderMap) -> Response {
     let digest = digest::digest(&digest::SHA256, &jwks);
     let tag = format!("\"{}\"", base64url(digest.as_ref()));
     let known = headers

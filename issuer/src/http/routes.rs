@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(role::of_user))
         .routes(routes!(role::grant, role::revoke))
         .routes(routes!(discovery::jwks))
+        .routes(routes!(discovery::revocation_feed))
         .routes(routes!(discovery::metadata))
         .routes(routes!(discovery::openid_configuration))
 }

@@ -104,7 +104,7 @@ impl Service {
         }
         let changed = user::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
-        self.publisher.in_force().await?;
+        self.publisher.committed().await?;
         Ok(changed)
     }
 
@@ -144,7 +144,7 @@ impl Service {
             return Ok(None);
         };
         // A guess here is a guess at the login: one limit counts both.
-        let attempt = self.limits.admit_login_to(&current.login, from)?;
+        let attempt = self.limits.admit_login_to(&current.login, from).await?;
         let stored = user::password_by_id(&mut self.store.read().await?, current.id)
             .await?
             .ok_or(ServiceError::NotFound)?
@@ -156,7 +156,7 @@ impl Service {
             .await?;
         match verdict {
             Verdict::Right { .. } => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 Ok(Some(stored))
             }
             Verdict::Wrong => {
@@ -181,7 +181,7 @@ impl Service {
         if target.active == active {
             drop(work);
             // Whoever did it may still be waiting for this.
-            return Ok(self.publisher.in_force().await?);
+            return Ok(self.publisher.committed().await?);
         }
         if !active {
             actors.keep_a_superuser()?;
@@ -192,7 +192,7 @@ impl Service {
             session::end_all_but(&mut work, id, None).await?;
         }
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 
     /// Deletes a user with everything personal: oneself, or anybody for superusers.
@@ -209,7 +209,7 @@ impl Service {
         user::outdate_tokens(&mut work, id).await?;
         user::delete(&mut work, id).await?;
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 
     /// Makes somebody a superuser, or no longer one.
@@ -230,7 +230,7 @@ impl Service {
         if target.superuser == superuser {
             drop(work);
             // Whoever did it may still be waiting for this.
-            return Ok(self.publisher.in_force().await?);
+            return Ok(self.publisher.committed().await?);
         }
         if !superuser {
             actors.keep_a_superuser()?;
@@ -238,6 +238,6 @@ impl Service {
         user::set_superuser(&mut work, id, superuser).await?;
         user::outdate_tokens(&mut work, id).await?;
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 }

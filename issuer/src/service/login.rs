@@ -29,16 +29,16 @@ impl Service {
         from: IpAddr,
         origin: &Origin,
     ) -> Result<TokenPair, ServiceError> {
-        self.limits.admit_login_from(from)?;
+        self.limits.admit_login_from(from).await?;
         // A login that the profile refuses belongs to nobody, and is treated like any other that does.
         let login = LoginName::parse(&credentials.login).ok();
         let attempt = self.admit_to_account(login.as_ref(), from, origin).await?;
         let outcome = self.try_login(credentials, login.as_ref(), origin).await;
         if let Some(attempt) = attempt {
             match &outcome {
-                Ok(_) => attempt.succeeded(),
+                Ok(_) => attempt.succeeded().await,
                 Err(ServiceError::InvalidCredentials) => attempt.failed(),
-                Err(_) => attempt.undecided(),
+                Err(_) => attempt.undecided().await,
             }
         }
         outcome
@@ -113,7 +113,7 @@ impl Service {
         let Some(login) = login else {
             return Ok(None);
         };
-        let too_many = match self.limits.admit_login_to(login.as_str(), from) {
+        let too_many = match self.limits.admit_login_to(login.as_str(), from).await {
             Ok(attempt) => return Ok(Some(attempt)),
             Err(too_many) => too_many,
         };

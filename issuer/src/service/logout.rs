@@ -25,7 +25,7 @@ impl Service {
             session::end(&mut work, claims.session).await?;
         }
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 
     async fn end_every_session(&self, work: &mut Work, user: SubjectId) -> Result<(), ServiceError> {

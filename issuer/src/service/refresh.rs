@@ -78,7 +78,7 @@ impl Service {
     async fn end_reused(&self, mut work: Work, session: SessionId) -> Result<ServiceError, ServiceError> {
         session::end(&mut work, session).await?;
         work.commit().await?;
-        self.publisher.in_force().await?;
+        self.publisher.committed().await?;
         tracing::warn!(%session, "a refresh token was used again: its session is ended");
         Ok(ServiceError::RefreshTokenReused)
     }

@@ -24,7 +24,7 @@ impl Service {
         origin: &Origin,
     ) -> Result<TokenPair, ServiceError> {
         let (login, password) = self.check_new_credentials(credentials)?;
-        self.limits.admit_registration_from(from)?;
+        self.limits.admit_registration_from(from).await?;
         if user::login_is_taken(&mut self.store.read().await?, login.as_str()).await? {
             return Err(ServiceError::LoginTaken);
         }

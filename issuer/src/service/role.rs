@@ -78,7 +78,7 @@ impl Service {
         }
         let changed = role::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
-        self.publisher.in_force().await?;
+        self.publisher.committed().await?;
         Ok(changed)
     }
 
@@ -96,7 +96,7 @@ impl Service {
         role::delete(&mut work, id).await?;
         role::outdate_name(&mut work, &current.name).await?;
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 
     /// A role. Everybody who is signed in may know the roles.
@@ -149,7 +149,7 @@ impl Service {
             user::outdate_tokens(&mut work, user_id).await?;
         }
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 
     /// The roles of a user, and whether it has every one that is asked about.

@@ -38,6 +38,6 @@ impl Service {
             return Err(ServiceError::NotFound);
         }
         work.commit().await?;
-        Ok(self.publisher.in_force().await?)
+        Ok(self.publisher.committed().await?)
     }
 }

@@ -42,7 +42,7 @@ impl Service {
             Superuser::Created
         };
         work.commit().await?;
-        self.publisher.in_force().await?;
+        self.publisher.committed().await?;
         Ok(outcome)
     }
 

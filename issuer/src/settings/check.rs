@@ -83,6 +83,9 @@ impl Settings {
         if !(Duration::from_millis(100)..=Duration::from_secs(10)).contains(&heartbeat) {
             return Err(Invalid::new("relay.heartbeat", "expected 100ms to 10s"));
         }
+        if self.relay.without_database.get() > Duration::from_hours(1) {
+            return Err(Invalid::new("relay.without_database", "expected 0s to 1h"));
+        }
         Ok(())
     }
 

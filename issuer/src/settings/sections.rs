@@ -211,12 +211,15 @@ pub struct Cors {
 pub struct Relay {
     /// How often the verifiers hear that all is well.
     pub heartbeat: HumanDuration,
+    /// For how long they hear it while the database is away.
+    pub without_database: HumanDuration,
 }
 
 impl Default for Relay {
     fn default() -> Self {
         Self {
             heartbeat: HumanDuration::from_secs(1),
+            without_database: HumanDuration::from_secs(5 * 60),
         }
     }
 }

@@ -9,10 +9,10 @@ use shared::crypto::random;
 use shared::encoding::{base64url, base64url_decode};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{SealError, SealingKey};
-use crate::store::{self, Store, StoreError};
+use super::{SealingKey, load_or_create_secret};
+use crate::store::Store;
 
-/// Bytes of a token and of the secret.
+/// Bytes of a token.
 const BYTES: usize = 32;
 
 /// What every refresh token begins with, so that scanners for leaked secrets find it.
@@ -66,21 +66,9 @@ impl RefreshSecret {
     ///
     /// [`super::KeyringError`] if the database does not answer or the secret does not open.
     pub async fn load_or_create(store: &Store, sealing: &SealingKey) -> Result<Self, super::KeyringError> {
-        let sealed = if let Some(sealed) = Self::stored(store).await? {
-            sealed
-        } else {
-            let fresh = Zeroizing::new(random::bytes::<BYTES>());
-            let mut work = store.write().await?;
-            store::key::insert_secret(&mut work, PLACE, &sealing.seal(PLACE, fresh.as_slice())?).await?;
-            work.commit().await?;
-            // Another replica's may have been first.
-            Self::stored(store).await?.ok_or(SealError::Unopenable)?
-        };
-        Ok(Self::from_bytes(&sealing.open(PLACE, &sealed)?))
-    }
-
-    async fn stored(store: &Store) -> Result<Option<Vec<u8>>, StoreError> {
-        store::key::secret(&mut store.read().await?, PLACE).await
+        Ok(Self::from_bytes(
+            &load_or_create_secret(store, sealing, PLACE).await?,
+        ))
     }
 
     fn from_bytes(bytes: &[u8]) -> Self {

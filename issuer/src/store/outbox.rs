@@ -16,21 +16,34 @@ const BATCH: i64 = 1000;
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn record(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
-    const INSERT: Statement = Statement::both(
-        "INSERT INTO outbox (kind, ref, name, version, expires_at) VALUES ($1, $2, $3, $4, $5)",
-    );
     let expires = match fact {
         Fact::Key { .. } => None,
         _ => Some(expiry(work).await?),
     };
-    let kind = fact.kind();
-    let arguments = match fact {
-        Fact::Session { session } => args![kind, session.0, None::<&str>, None::<i64>, expires],
-        Fact::Subject { subject, min_ver } => args![kind, subject.0, None::<&str>, *min_ver, expires],
-        Fact::Token { token } => args![kind, token.0, None::<&str>, None::<i64>, expires],
-        Fact::Role { name, min_rver } => args![kind, None::<uuid::Uuid>, &**name, *min_rver, expires],
-        Fact::Key { kid } => args![kind, None::<uuid::Uuid>, &**kid, None::<i64>, expires],
+    insert(work, fact, expires).await
+}
+
+/// Writes a fact into the outbox, and wakes who listens when that is committed.
+pub(super) async fn insert(
+    work: &mut Work,
+    fact: &Fact,
+    expires: Option<UnixMillis>,
+) -> Result<(), StoreError> {
+    const INSERT: Statement = Statement::each(
+        "WITH written AS (INSERT INTO outbox (kind, ref, name, version, expires_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id) SELECT pg_notify('usher_outbox', '') FROM written",
+        "INSERT INTO outbox (kind, ref, name, version, expires_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    );
+    let now = work.now().await?;
+    let (reference, name, version) = match fact {
+        Fact::Session { session } => (Some(session.0), None, None),
+        Fact::Subject { subject, min_ver } => (Some(subject.0), None, Some(*min_ver)),
+        Fact::Token { token } => (Some(token.0), None, None),
+        Fact::Role { name, min_rver } => (None, Some(&**name), Some(*min_rver)),
+        Fact::Key { kid } => (None, Some(&**kid), None),
     };
+    let arguments = args![fact.kind(), reference, name, version, expires, now];
     work.execute(&INSERT, arguments).await.map(|_| ())
 }
 
@@ -38,7 +51,7 @@ pub async fn record(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
 ///
 /// A longer lifetime waits until the unit of work ends: otherwise a token of that lifetime could be signed from what
 /// was true before this fact, and outlive it.
-async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
+pub(super) async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
     const HOLD_LIFETIMES: Statement =
         Statement::each("SELECT pg_advisory_xact_lock_shared(7210735123)", "SELECT 1");
     const GREATEST: Statement = Statement::each(
@@ -106,11 +119,17 @@ pub async fn live_after(work: &mut Work, after: i64) -> Result<Vec<OutboxEntry>,
     work.fetch_all(&AFTER, args![after, now, BATCH])
         .await?
         .iter()
-        .map(read)
+        .map(|row| {
+            Ok(OutboxEntry {
+                id: row.number("id")?,
+                revocation: read(row)?,
+            })
+        })
         .collect()
 }
 
-fn read(row: &Row) -> Result<OutboxEntry, StoreError> {
+/// What the columns `kind`, `ref`, `name`, `version` and `expires_at` say.
+pub(super) fn read(row: &Row) -> Result<Revocation, StoreError> {
     let reference = || row.id::<uuid::Uuid>("ref");
     let name = || row.text("name").map(Into::into);
     let fact = match row.text("kind")?.as_str() {
@@ -131,23 +150,24 @@ fn read(row: &Row) -> Result<OutboxEntry, StoreError> {
         "key" => Fact::Key { kid: name()? },
         other => return Err(defect(format!("unknown kind of revocation {other:?}"))),
     };
-    let revocation = Revocation {
+    Ok(Revocation {
         fact,
         expires: row.time_or_null("expires_at")?,
-    };
-    Ok(OutboxEntry {
-        id: row.number("id")?,
-        revocation,
     })
 }
 
-/// Forgets entries that can refuse nothing any more. How many.
+/// Forgets entries that can refuse nothing any more, whether they were published or not. How many.
 ///
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn delete_expired(work: &mut Work) -> Result<u64, StoreError> {
-    const DELETE: Statement = Statement::both("DELETE FROM outbox WHERE expires_at <= $1");
+    // What is being given its number right now is left for the next time: to wait for it could be a deadlock.
+    const DELETE: Statement = Statement::each(
+        "DELETE FROM outbox WHERE id IN \
+         (SELECT id FROM outbox WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+        "DELETE FROM outbox WHERE expires_at <= $1",
+    );
     let now = work.now().await?;
     work.execute(&DELETE, args![now]).await
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::testkit::RedisServer;
 
 use crate::support::{Database, PASSWORD, Request, Site};
 
@@ -16,6 +17,8 @@ crate::on_both_databases!(
     guesses_at_the_current_password_count_as_failed_logins,
     an_address_may_register_so_often,
     a_full_queue_is_said_at_once,
+    issuers_of_one_database_limit_together,
+    redis_away_refuses_nobody_and_lifts_no_limit,
 );
 
 async fn logins_are_folded(database: Database) {
@@ -288,4 +291,87 @@ async fn a_full_queue_is_said_at_once(database: Database) {
     second.refused(503, "overloaded");
     assert_eq!(second.header("retry-after"), Some("1"));
     assert_eq!(site.rows().await["login_history"], 1);
+}
+
+async fn issuers_of_one_database_limit_together(database: Database) {
+    let Some(redis) = RedisServer::start_or_skip("limits through Redis", "") else {
+        return;
+    };
+    let settings = format!(
+        "redis.url = {:?}\nlimits.login_per_account = '3/1h'\nlimits.register_per_ip = '2/1h'",
+        redis.unix_url()
+    );
+    let one = Site::start_with(database, &settings).await;
+    let other = one.start_beside(&settings).await;
+    for site in [&one, &other] {
+        metric_is(site, "issuer_rate_limits_shared 1").await;
+    }
+    one.register("neo").await;
+    other.register("trinity").await;
+    one.try_register("smith", PASSWORD)
+        .await
+        .refused(429, "too-many-requests");
+    for site in [&one, &other, &one] {
+        site.try_login("neo", "wrong")
+            .await
+            .refused(401, "invalid-credentials");
+    }
+    for site in [&one, &other] {
+        site.try_login("neo", PASSWORD)
+            .await
+            .refused(429, "too-many-requests");
+        assert!(site.metrics().contains("issuer_rate_limit_fallbacks_total 0"));
+    }
+}
+
+async fn redis_away_refuses_nobody_and_lifts_no_limit(database: Database) {
+    let Some(mut redis) = RedisServer::start_or_skip("limits through Redis", "") else {
+        return;
+    };
+    let settings = format!(
+        "redis.url = {:?}\nlimits.login_per_account = '3/1h'\nlimits.register_per_ip = '2/1h'",
+        redis.url()
+    );
+    let site = Site::start_with(database, &settings).await;
+    metric_is(&site, "issuer_rate_limits_shared 1").await;
+    site.register("neo").await;
+    assert!(redis.command(&["DBSIZE"]) != ":0");
+    site.login("neo").await;
+    site.try_login("neo", "wrong")
+        .await
+        .refused(401, "invalid-credentials");
+
+    redis.kill();
+    site.login("neo").await;
+    for _ in 0..2 {
+        site.try_login("neo", "wrong")
+            .await
+            .refused(401, "invalid-credentials");
+    }
+    site.try_login("neo", PASSWORD)
+        .await
+        .refused(429, "too-many-requests");
+    site.register("trinity").await;
+    site.try_register("smith", PASSWORD)
+        .await
+        .refused(429, "too-many-requests");
+    metric_is(&site, "issuer_rate_limits_shared 0").await;
+    assert!(!site.metrics().contains("issuer_rate_limit_fallbacks_total 0"));
+
+    redis.restart();
+    metric_is(&site, "issuer_rate_limits_shared 1").await;
+    site.try_login("neo", PASSWORD)
+        .await
+        .refused(429, "too-many-requests");
+}
+
+/// Waits until the metrics have this line.
+async fn metric_is(site: &Site, line: &str) {
+    let is_there = async {
+        while !site.metrics().lines().any(|shown| shown == line) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), is_there).await;
+    assert!(waited.is_ok(), "no `{line}` in {}", site.metrics());
 }

@@ -5,6 +5,7 @@ use shared::revocation::{Fact, Refusal};
 
 use super::change::{ALL, Cast, Change};
 use super::database::{Database, Kind, on_both};
+use super::feed;
 use super::world::{HERE, World};
 
 /// Makes every transaction that writes a fact fail at its commit, after all that it wrote.
@@ -64,6 +65,9 @@ async fn walk(database: &Database, change: Change) {
     let world = World::open(database).await;
     let cast = change.cast(&world).await;
     let (_, before) = world.facts_after(0).await;
+    let store = &world.service.store;
+    feed::hold(store).await;
+    let published = feed::take(store, 0, 100).await.last_seq;
     let state = database.dump().await;
     arm(database).await;
     let failed = change.carry_out(&world, &cast).await;
@@ -82,6 +86,10 @@ async fn walk(database: &Database, change: Change) {
         [expected(&world, database, change, &cast).await],
         "{change:?}"
     );
+    let batch = feed::take(store, published, 100).await;
+    let numbered: Vec<_> = facts.iter().cloned().map(|fact| (published + 1, fact)).collect();
+    assert_eq!(feed::said(&batch.entries), numbered, "{change:?}");
+    assert!(batch.is_complete, "{change:?}");
     let refusal = match facts.first() {
         Some(Fact::Session { .. }) => Refusal::Revoked,
         _ => Refusal::Stale,

@@ -13,6 +13,7 @@ use shared::testkit::ManualClock;
 use shared::time::{Clock, SystemClock, UnixMillis};
 
 use super::database::{Database, Kind, on_both, within};
+use super::feed;
 use super::world::{PASSWORD, Person, World};
 
 /// As the settings have it by default.
@@ -66,6 +67,9 @@ fn same(one: &SecretString, other: &SecretString) -> bool {
 
 async fn assert_reused(world: &World, person: &Person, token: &SecretString) {
     let (_, before) = world.facts_after(0).await;
+    let store = &world.service.store;
+    feed::hold(store).await;
+    let published = feed::take(store, 0, 100).await.last_seq;
     let outcome = world.service.refresh(token).await;
     assert!(
         matches!(outcome, Err(ServiceError::RefreshTokenReused)),
@@ -73,6 +77,11 @@ async fn assert_reused(world: &World, person: &Person, token: &SecretString) {
     );
     let session = person.caller.session;
     assert_eq!(world.facts_after(before).await.0, [Fact::Session { session }]);
+    let batch = feed::take(store, published, 100).await;
+    assert_eq!(
+        feed::said(&batch.entries),
+        [(published + 1, Fact::Session { session })]
+    );
     assert_eq!(world.refusal(&person.pair).await, Some(Refusal::Revoked));
 }
 

@@ -104,7 +104,7 @@ async fn a_fact_that_has_expired_is_not_replayed() {
     relayed.clock.advance(Duration::from_hours(2));
     let fact = record(&relayed.store).await;
     let publisher = relayed.publisher.clone();
-    let asked = tokio::spawn(async move { publisher.in_force().await });
+    let asked = tokio::spawn(async move { publisher.committed().await });
     assert_eq!(relayed.entry().await.1.fact, fact);
     assert_eq!(relayed.heartbeat().await.seq, 1);
     assert_eq!(within(asked).await.unwrap(), Ok(()));
@@ -116,7 +116,7 @@ async fn a_fact_is_in_force_when_the_reader_has_applied_it_and_no_sooner() {
     relayed.heartbeat().await;
     let fact = record(&relayed.store).await;
     let publisher = relayed.publisher.clone();
-    let asked = tokio::spawn(async move { publisher.in_force().await });
+    let asked = tokio::spawn(async move { publisher.committed().await });
     // Handed out, but perhaps not yet applied: a second request shows that the relay has not gone on.
     let (seq, revocation) = relayed.entry().await;
     assert_eq!((seq, revocation.fact), (1, fact));
@@ -138,7 +138,7 @@ async fn a_heartbeat_never_claims_a_time_before_which_something_is_unpublished()
         relayed.clock.advance(Duration::from_millis(7));
         let fact = record(&relayed.store).await;
         let publisher = relayed.publisher.clone();
-        let asked = tokio::spawn(async move { publisher.in_force().await });
+        let asked = tokio::spawn(async move { publisher.committed().await });
         let (seq, revocation) = relayed.entry().await;
         // The commit was at this time or before: no heartbeat of a later one came ahead of the entry.
         assert_eq!((seq, revocation.fact), (round, fact));
@@ -150,14 +150,14 @@ async fn a_heartbeat_never_claims_a_time_before_which_something_is_unpublished()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_reader_nothing_is_said_to_be_in_force() {
+async fn without_a_reader_nothing_is_said_to_be_committed() {
     let mut relayed = relayed(0).await;
     relayed.heartbeat().await;
     record(&relayed.store).await;
     drop(relayed.feed);
-    assert_eq!(within(relayed.publisher.in_force()).await, Err(NotInForce));
+    assert_eq!(within(relayed.publisher.committed()).await, Err(NotInForce));
     within(relayed.running).await.unwrap();
-    assert_eq!(within(relayed.publisher.in_force()).await, Err(NotInForce));
+    assert_eq!(within(relayed.publisher.committed()).await, Err(NotInForce));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,7 +165,7 @@ async fn a_reader_that_hangs_does_not_keep_the_relay_from_stopping() {
     let mut relayed = relayed(1).await;
     relayed.entry().await;
     let publisher = relayed.publisher.clone();
-    let asked = tokio::spawn(async move { publisher.in_force().await });
+    let asked = tokio::spawn(async move { publisher.committed().await });
     relayed.stop.cancel();
     within(relayed.running).await.unwrap();
     assert_eq!(within(asked).await.unwrap(), Err(NotInForce));

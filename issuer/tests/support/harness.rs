@@ -89,7 +89,8 @@ pub struct Site {
     /// Where it listens.
     pub address: SocketAddr,
     /// Its database.
-    pub database: OwnDatabase,
+    pub database: Arc<OwnDatabase>,
+    registry: Registry,
     stop: CancellationToken,
     server: Option<JoinHandle<()>>,
 }
@@ -107,8 +108,17 @@ impl Site {
 
     /// An issuer whose revocations go somewhere.
     pub async fn start_fed(database: Database, toml: &str, feed: Feed) -> Self {
+        let database = Arc::new(OwnDatabase::create(&database).await);
+        Self::start_on(database, toml, feed).await
+    }
+
+    /// A second issuer on the database of this one.
+    pub async fn start_beside(&self, toml: &str) -> Self {
+        Self::start_on(Arc::clone(&self.database), toml, Feed::Disabled).await
+    }
+
+    async fn start_on(database: Arc<OwnDatabase>, toml: &str, feed: Feed) -> Self {
         let clock = Arc::new(ShiftedClock::default());
-        let database = OwnDatabase::create(&database).await;
         let overrides = database.folder().join("settings.toml");
         std::fs::write(&overrides, toml).unwrap();
         let sources = Sources::new()
@@ -121,7 +131,8 @@ impl Site {
         let BoundAddress::Tcp(address) = *listeners[0].address() else {
             panic!("a TCP port was asked for");
         };
-        let metrics = issuer.register_metrics(&mut Registry::default());
+        let mut registry = Registry::default();
+        let metrics = issuer.register_metrics(&mut registry);
         let service = Arc::clone(issuer.service());
         let grace = Duration::from_secs(2);
         let server = tokio::spawn(issuer.run(listeners, metrics, grace, stop.clone()));
@@ -130,9 +141,17 @@ impl Site {
             clock,
             address,
             database,
+            registry,
             stop,
             server: Some(server),
         }
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
     }
 
     /// Stops it as SIGTERM would, and waits for its end.

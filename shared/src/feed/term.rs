@@ -9,9 +9,9 @@ use crate::crypto::random;
 ///
 /// Terms are ordered by their number. Two holders that took the same number, because a database was set back, are told
 /// apart by the nonce: equality is of the whole.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Term {
-    /// Grows with each holder.
+    /// Grows with each holder; at most 2⁶³ − 1, which is what the databases hold.
     pub number: u64,
     /// Random, so that no two holders have the same term.
     pub nonce: [u8; 16],

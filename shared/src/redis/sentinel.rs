@@ -16,43 +16,48 @@ pub(super) struct Sentinels {
     pub(super) tls: bool,
 }
 
+/// What one of the tasks on the way to the master came to.
+enum Step {
+    /// A Sentinel named it.
+    Named(Result<(String, u16), String>),
+    /// A server that was named.
+    Connected(Result<RedisConnection, String>),
+}
+
 impl Sentinels {
     /// Connects to the present master.
     ///
-    /// All Sentinels are asked at once, so that one which is away costs no time; an answer counts once the server
-    /// that it names says itself that it is the master (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
+    /// All Sentinels are asked at once, and every server that one of them names is tried: one that is away, or knows
+    /// of yesterday's master, costs no time. An answer counts once the server says itself that it is the master
+    /// (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
     pub(super) async fn connect(
         &self,
         certificates: Option<TlsCertificates>,
         options: ConnectOptions,
     ) -> Result<RedisConnection, RedisError> {
-        let mut asked = JoinSet::new();
+        let mut steps = JoinSet::new();
         for sentinel in &self.servers {
             let (sentinel, master, certificates) =
                 (sentinel.clone(), self.master.clone(), certificates.clone());
-            asked.spawn(async move { master_known_to(&sentinel, &master, certificates, options).await });
+            steps.spawn(async move {
+                Step::Named(master_known_to(&sentinel, &master, certificates, options).await)
+            });
         }
         let mut reason = String::new();
         let mut tried = Vec::new();
-        while let Some(answer) = asked.join_next().await {
-            let address = match answer {
-                Ok(Ok(address)) => address,
-                Ok(Err(why)) => {
-                    reason = why;
-                    continue;
+        while let Some(step) = steps.join_next().await {
+            match step {
+                Ok(Step::Connected(Ok(connection))) => return Ok(connection),
+                Ok(Step::Named(Ok(address))) if tried.contains(&address) => {}
+                Ok(Step::Named(Ok(address))) => {
+                    tried.push(address.clone());
+                    let (this, certificates) = (self.clone(), certificates.clone());
+                    steps.spawn(async move {
+                        Step::Connected(this.connect_to_master(address, certificates, options).await)
+                    });
                 }
-                Err(_) => continue,
-            };
-            if tried.contains(&address) {
-                continue;
-            }
-            tried.push(address.clone());
-            match self
-                .connect_to_master(address, certificates.clone(), options)
-                .await
-            {
-                Ok(connection) => return Ok(connection),
-                Err(why) => reason = why,
+                Ok(Step::Named(Err(why)) | Step::Connected(Err(why))) => reason = why,
+                Err(_) => {}
             }
         }
         Err(RedisError::NoMaster {

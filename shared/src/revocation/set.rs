@@ -1,34 +1,55 @@
-use std::hash::Hash;
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use papaya::HashMap;
+use arc_swap::{ArcSwap, Guard};
 
+use super::expiry::Expiry;
+use super::table::{Change, Entry, IdHasher, Table};
 use super::{Fact, Refusal, Revocation};
 use crate::id::{SessionId, SubjectId, TokenId};
 use crate::time::UnixMillis;
 use crate::token::{SignedToken, ValidToken};
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Names<V> = HashMap<Box<str>, V, foldhash::fast::RandomState>;
 
-/// Stored for a fact that never expires.
-const NEVER: UnixMillis = UnixMillis(i64::MAX);
+/// Every live fact. Readers take no lock, and are never held up by a writer; writers go one by one.
+///
+/// Ids are held whole, in less than 36 bytes a session or token and 48 a subject once there are many, while the set
+/// grows too: it does so piece by piece. Times are kept in whole seconds, rounded up, until 2106; later ones count as never.
+pub struct RevocationSet {
+    hasher: IdHasher,
+    published: ArcSwap<State>,
+    /// The writers' own, which shares with the published one what did not change.
+    writing: Mutex<State>,
+    generation: AtomicU64,
+}
+
+/// Cheap to clone: everything is behind an `Arc`.
+#[derive(Clone)]
+struct State {
+    sessions: Table,
+    subjects: Table,
+    tokens: Table,
+    // Few, so they are replaced whole.
+    roles: Arc<Names<Floor>>,
+    keys: Arc<Names<Expiry>>,
+}
 
 /// A least version that is still good, and how long that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Floor {
     version: i64,
-    expires: UnixMillis,
+    expires: Expiry,
 }
 
-/// Every live fact. Readers take no lock and are never held up by a writer.
-#[derive(Debug, Default)]
-pub struct RevocationSet {
-    sessions: Map<SessionId, UnixMillis>,
-    subjects: Map<SubjectId, Floor>,
-    roles: Map<Box<str>, Floor>,
-    tokens: Map<TokenId, UnixMillis>,
-    keys: Map<Box<str>, UnixMillis>,
-    generation: AtomicU64,
+/// The kinds that are named by ids, of which there may be millions.
+#[derive(Clone, Copy, Debug)]
+enum IdKind {
+    Session,
+    Subject,
+    Token,
 }
 
 /// A token that no revocation known here refuses.
@@ -42,17 +63,63 @@ impl<'a> LiveToken<'a> {
     }
 }
 
+/// The facts as of one moment; what is taken in later may be seen or not.
+///
+/// To be dropped soon: it keeps alive what is replaced meanwhile.
+pub struct Facts<'a> {
+    hasher: &'a IdHasher,
+    state: Guard<Arc<State>>,
+}
+
+impl Facts<'_> {
+    /// Whether a session was revoked.
+    #[inline]
+    pub fn has_session(&self, session: SessionId) -> bool {
+        self.state.sessions.contains(self.hasher, session.0.as_u128())
+    }
+
+    /// Whether a token was revoked.
+    #[inline]
+    fn has_token(&self, token: TokenId) -> bool {
+        self.state.tokens.contains(self.hasher, token.0.as_u128())
+    }
+
+    /// Whether a subject's version has moved on from `ver`.
+    #[inline]
+    fn has_moved_on(&self, subject: SubjectId, ver: i64) -> bool {
+        let version = self.state.subjects.version(self.hasher, subject.0.as_u128());
+        version.is_some_and(|version| ver < version)
+    }
+}
+
 impl RevocationSet {
     /// Takes a fact in. Every check that begins after this returns sees it.
     pub fn apply(&self, revocation: &Revocation) {
-        let expires = revocation.expires.unwrap_or(NEVER);
-        match &revocation.fact {
-            Fact::Session { session } => keep_latest(&self.sessions, *session, expires),
-            Fact::Subject { subject, min_ver } => raise_floor(&self.subjects, *subject, *min_ver, expires),
-            Fact::Role { name, min_rver } => raise_floor(&self.roles, name.clone(), *min_rver, expires),
-            Fact::Token { token } => keep_latest(&self.tokens, *token, expires),
-            Fact::Key { kid } => keep_latest(&self.keys, kid.clone(), expires),
+        self.apply_all(std::slice::from_ref(revocation));
+    }
+
+    /// Takes several facts in, as [`RevocationSet::apply`] does with each, but other writers wait until the last.
+    pub fn apply_all(&self, revocations: &[Revocation]) {
+        if revocations.is_empty() {
+            return;
         }
+        let mut state = self.write();
+        let mut is_published = true;
+        for revocation in revocations {
+            match state.apply(&self.hasher, revocation) {
+                Changed::Nothing => {}
+                Changed::Names => is_published = false,
+                // At once, so that of all segments only this one is ever held twice.
+                Changed::Segment => {
+                    self.publish(&state);
+                    is_published = true;
+                }
+            }
+        }
+        if !is_published {
+            self.publish(&state);
+        }
+        drop(state);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -65,26 +132,24 @@ impl RevocationSet {
     pub fn check<'a>(&self, token: ValidToken<'a>) -> Result<LiveToken<'a>, Refusal> {
         let signed = token.token();
         let claims = signed.claims();
-        if self.sessions.pin().contains_key(&claims.session)
-            || self.keys.pin().contains_key(signed.kid())
-            || self.tokens.pin().contains_key(&claims.token_id)
+        let facts = self.facts();
+        let state = &facts.state;
+        if facts.has_session(claims.session)
+            || state.keys.contains_key(signed.kid())
+            || facts.has_token(claims.token_id)
         {
             return Err(Refusal::Revoked);
         }
-        let subject_moved_on = self
-            .subjects
-            .pin()
-            .get(&claims.subject)
-            .is_some_and(|floor| claims.ver < floor.version);
-        if subject_moved_on {
+        if facts.has_moved_on(claims.subject, claims.ver) {
             return Err(Refusal::Stale);
         }
-        let roles = self.roles.pin();
-        let role_moved_on = !roles.is_empty()
-            && claims
-                .roles
-                .iter()
-                .any(|name| roles.get(name).is_some_and(|floor| claims.rver < floor.version));
+        let role_moved_on = !state.roles.is_empty()
+            && claims.roles.iter().any(|name| {
+                state
+                    .roles
+                    .get(name)
+                    .is_some_and(|floor| claims.rver < floor.version)
+            });
         if role_moved_on {
             Err(Refusal::Stale)
         } else {
@@ -92,88 +157,229 @@ impl RevocationSet {
         }
     }
 
-    /// Drops what can refuse nothing any more. `now` is the earliest of the clocks that must have passed.
-    pub fn sweep(&self, now: UnixMillis) {
-        self.sessions.pin().retain(|_, expires| *expires > now);
-        self.subjects.pin().retain(|_, floor| floor.expires > now);
-        self.roles.pin().retain(|_, floor| floor.expires > now);
-        self.tokens.pin().retain(|_, expires| *expires > now);
-        self.keys.pin().retain(|_, expires| *expires > now);
+    /// The facts as of now, for several lookups.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            hasher: &self.hasher,
+            state: self.published.load(),
+        }
     }
 
-    /// A number that grows with every fact taken in.
+    /// Drops what can refuse nothing any more. `now` is the earliest of the clocks that must have passed.
+    ///
+    /// Other writers get their turn in between, and memory for one segment is all that it takes.
+    pub fn sweep(&self, now: UnixMillis) {
+        for kind in IdKind::ALL {
+            for index in Table::indices() {
+                let mut state = self.write();
+                if state.table_mut(kind).sweep(&self.hasher, index, now) == Change::Replaced {
+                    self.publish(&state);
+                }
+            }
+        }
+        let mut state = self.write();
+        if state.roles.values().any(|floor| floor.expires.has_passed(now))
+            || state.keys.values().any(|expires| expires.has_passed(now))
+        {
+            Arc::make_mut(&mut state.roles).retain(|_, floor| !floor.expires.has_passed(now));
+            Arc::make_mut(&mut state.keys).retain(|_, expires| !expires.has_passed(now));
+            self.publish(&state);
+        }
+    }
+
+    /// A number that grows with every fact, or slice of facts, taken in.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
     /// Facts held, by kind as [`Fact::kind`] names them.
     pub fn counts(&self) -> [(&'static str, usize); 5] {
+        let state = self.published.load();
         [
-            ("session", self.sessions.len()),
-            ("subject", self.subjects.len()),
-            ("role", self.roles.len()),
-            ("token", self.tokens.len()),
-            ("key", self.keys.len()),
+            ("session", state.sessions.len()),
+            ("subject", state.subjects.len()),
+            ("role", state.roles.len()),
+            ("token", state.tokens.len()),
+            ("key", state.keys.len()),
         ]
     }
 
-    /// Every fact, in order: what two replicas that agree have in common.
-    pub fn to_sorted(&self) -> Vec<Revocation> {
-        let live = |fact, expires| Revocation {
-            fact,
-            expires: (expires != NEVER).then_some(expires),
-        };
-        let mut all = Vec::new();
-        all.extend(
-            self.sessions
-                .pin()
-                .iter()
-                .map(|(id, at)| live(Fact::Session { session: *id }, *at)),
-        );
-        all.extend(self.subjects.pin().iter().map(|(id, floor)| {
-            live(
-                Fact::Subject {
-                    subject: *id,
-                    min_ver: floor.version,
-                },
-                floor.expires,
-            )
-        }));
-        all.extend(self.roles.pin().iter().map(|(name, floor)| {
-            live(
-                Fact::Role {
+    /// Bytes that the facts occupy on the heap, free room included, the allocator's own not.
+    pub fn memory_bytes(&self) -> usize {
+        let state = self.published.load();
+        [&state.sessions, &state.subjects, &state.tokens]
+            .map(Table::memory_bytes)
+            .iter()
+            .sum::<usize>()
+            + names_bytes(&state.roles)
+            + names_bytes(&state.keys)
+    }
+
+    /// Hands out every fact, in no order, with its time rounded up to the whole second. What is taken in or dropped
+    /// meanwhile may be among them or not.
+    pub fn for_each(&self, mut visit: impl FnMut(Revocation)) {
+        for kind in IdKind::ALL {
+            for index in Table::indices() {
+                // Loaded for each anew: a state held for long would keep alive what is replaced meanwhile.
+                let table = self.published.load().table(kind).clone();
+                table
+                    .entries(index)
+                    .for_each(|entry| visit(kind.revocation(&entry)));
+            }
+        }
+        let state = self.published.load_full();
+        for (name, floor) in state.roles.iter() {
+            visit(Revocation {
+                fact: Fact::Role {
                     name: name.clone(),
                     min_rver: floor.version,
                 },
-                floor.expires,
-            )
-        }));
-        all.extend(
-            self.tokens
-                .pin()
-                .iter()
-                .map(|(id, at)| live(Fact::Token { token: *id }, *at)),
-        );
-        all.extend(
-            self.keys
-                .pin()
-                .iter()
-                .map(|(kid, at)| live(Fact::Key { kid: kid.clone() }, *at)),
-        );
+                expires: floor.expires.time(),
+            });
+        }
+        for (kid, expires) in state.keys.iter() {
+            visit(Revocation {
+                fact: Fact::Key { kid: kid.clone() },
+                expires: expires.time(),
+            });
+        }
+    }
+
+    /// Every fact, in order, as [`RevocationSet::for_each`] has them: what two replicas that agree have in common.
+    pub fn to_sorted(&self) -> Vec<Revocation> {
+        let mut all = Vec::new();
+        self.for_each(|revocation| all.push(revocation));
         all.sort();
         all
     }
+
+    fn write(&self) -> MutexGuard<'_, State> {
+        self.writing.lock().unwrap_or_else(|poisoned| {
+            // A writer that died between its last step and publishing it: nobody may write where readers do not look.
+            let state = poisoned.into_inner();
+            self.publish(&state);
+            state
+        })
+    }
+
+    fn publish(&self, state: &State) {
+        self.published.store(Arc::new(state.clone()));
+    }
 }
 
-fn keep_latest<K: Hash + Eq>(map: &Map<K, UnixMillis>, key: K, expires: UnixMillis) {
-    map.pin()
-        .update_or_insert(key, |held| (*held).max(expires), expires);
+impl Default for RevocationSet {
+    fn default() -> Self {
+        let state = State {
+            sessions: Table::new(false),
+            subjects: Table::new(true),
+            tokens: Table::new(false),
+            roles: Arc::default(),
+            keys: Arc::default(),
+        };
+        Self {
+            hasher: IdHasher::default(),
+            published: ArcSwap::from_pointee(state.clone()),
+            writing: Mutex::new(state),
+            generation: AtomicU64::new(0),
+        }
+    }
 }
 
-fn raise_floor<K: Hash + Eq>(map: &Map<K, Floor>, key: K, version: i64, expires: UnixMillis) {
-    let raise = |held: &Floor| Floor {
-        version: held.version.max(version),
-        expires: held.expires.max(expires),
-    };
-    map.pin().update_or_insert(key, raise, Floor { version, expires });
+impl fmt::Debug for RevocationSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationSet")
+            .field("counts", &self.counts())
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a fact changed that has to be published.
+enum Changed {
+    Nothing,
+    Names,
+    Segment,
+}
+
+impl State {
+    fn apply(&mut self, hasher: &IdHasher, revocation: &Revocation) -> Changed {
+        let expires = Expiry::at(revocation.expires);
+        let (kind, id, version) = match &revocation.fact {
+            Fact::Session { session } => (IdKind::Session, session.0, 0),
+            Fact::Subject { subject, min_ver } => (IdKind::Subject, subject.0, *min_ver),
+            Fact::Token { token } => (IdKind::Token, token.0, 0),
+            Fact::Role { name, min_rver } => {
+                let floor = Floor {
+                    version: *min_rver,
+                    expires,
+                };
+                let held = Arc::make_mut(&mut self.roles)
+                    .entry(name.clone())
+                    .or_insert(floor);
+                held.version = held.version.max(floor.version);
+                held.expires = held.expires.max(floor.expires);
+                return Changed::Names;
+            }
+            Fact::Key { kid } => {
+                let held = Arc::make_mut(&mut self.keys)
+                    .entry(kid.clone())
+                    .or_insert(expires);
+                *held = expires.max(*held);
+                return Changed::Names;
+            }
+        };
+        let entry = Entry {
+            id: id.as_u128(),
+            expires,
+            version,
+        };
+        match self.table_mut(kind).apply(hasher, &entry) {
+            Change::InPlace => Changed::Nothing,
+            Change::Replaced => Changed::Segment,
+        }
+    }
+
+    fn table(&self, kind: IdKind) -> &Table {
+        match kind {
+            IdKind::Session => &self.sessions,
+            IdKind::Subject => &self.subjects,
+            IdKind::Token => &self.tokens,
+        }
+    }
+
+    fn table_mut(&mut self, kind: IdKind) -> &mut Table {
+        match kind {
+            IdKind::Session => &mut self.sessions,
+            IdKind::Subject => &mut self.subjects,
+            IdKind::Token => &mut self.tokens,
+        }
+    }
+}
+
+impl IdKind {
+    const ALL: [Self; 3] = [Self::Session, Self::Subject, Self::Token];
+
+    fn revocation(self, entry: &Entry) -> Revocation {
+        let id = uuid::Uuid::from_u128(entry.id);
+        let fact = match self {
+            Self::Session => Fact::Session {
+                session: SessionId(id),
+            },
+            Self::Subject => Fact::Subject {
+                subject: SubjectId(id),
+                min_ver: entry.version,
+            },
+            Self::Token => Fact::Token { token: TokenId(id) },
+        };
+        Revocation {
+            fact,
+            expires: entry.expires.time(),
+        }
+    }
+}
+
+fn names_bytes<V>(names: &Names<V>) -> usize {
+    // An entry and its control byte for each place, of which an eighth always stays free.
+    let places = names.capacity() * 8 / 7;
+    places * (size_of::<(Box<str>, V)>() + 1) + names.keys().map(|name| name.len()).sum::<usize>()
 }

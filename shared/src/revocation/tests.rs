@@ -146,6 +146,74 @@ fn every_check_that_begins_after_apply_sees_the_fact() {
     });
 }
 
+#[test]
+fn several_at_once_are_one_step_and_come_out_again() {
+    let set = RevocationSet::default();
+    let empty = set.memory_bytes();
+    let facts: Vec<_> = (0_u32..5_000)
+        .map(|number| {
+            let id = SessionId::new(NOW).0;
+            let fact = match number % 5 {
+                0 => Fact::Session { session: id.into() },
+                1 => Fact::Token { token: id.into() },
+                2 => Fact::Subject {
+                    subject: id.into(),
+                    min_ver: number.into(),
+                },
+                3 => Fact::Role {
+                    name: id.to_string().into(),
+                    min_rver: number.into(),
+                },
+                _ => Fact::Key {
+                    kid: id.to_string().into(),
+                },
+            };
+            let expires = (number % 3 > 0).then_some(NOW);
+            Revocation { fact, expires }
+        })
+        .collect();
+    set.apply_all(&[]);
+    assert_eq!(set.generation(), 0);
+    set.apply_all(&facts);
+    assert_eq!(set.generation(), 1);
+    assert_eq!(set.counts().map(|(_, count)| count), [1_000; 5]);
+    assert!(set.memory_bytes() > empty);
+    let mut sorted = facts;
+    sorted.sort();
+    assert_eq!(set.to_sorted(), sorted);
+    set.sweep(NOW);
+    sorted.retain(|revocation| revocation.expires.is_none());
+    assert_eq!(set.to_sorted(), sorted);
+}
+
+#[test]
+fn several_writers_lose_nothing() {
+    const EACH: u128 = 4_000;
+    let set = RevocationSet::default();
+    let session = |number: u128| SessionId(Uuid::from_u128(number << 64));
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let set = &set;
+            scope.spawn(move || {
+                for number in (0..EACH).map(|number| number * 3 + writer) {
+                    set.apply(&Revocation {
+                        fact: Fact::Session {
+                            session: session(number),
+                        },
+                        expires: Some(UnixMillis(NOW.0 + 1)),
+                    });
+                    assert!(set.facts().has_session(session(number)));
+                    if number % 1_000 == 0 {
+                        set.sweep(NOW);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(set.counts()[0].1, 3 * 4_000);
+    assert!((0..3 * EACH).all(|number| set.facts().has_session(session(number))));
+}
+
 fn revocation() -> impl Strategy<Value = Revocation> {
     let id = (0_u128..4).prop_map(Uuid::from_u128);
     let name = prop_oneof![Just("a"), Just("b")];

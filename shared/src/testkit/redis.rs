@@ -275,11 +275,17 @@ fn is_installed(test: &str) -> bool {
     found
 }
 
+/// Two ports on which nobody listens, below those that the kernel gives to connections: a server that is away for a
+/// while must find its own again.
 fn free_ports() -> (u16, u16) {
-    // Both held until both are known, so that they differ.
-    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    let [port, other_port] = held.map(|listener| listener.local_addr().unwrap().port());
-    (port, other_port)
+    loop {
+        let [high, low] = crate::crypto::random::bytes::<2>();
+        let port = 10_000 + 2 * (u16::from_be_bytes([high, low]) % 10_000);
+        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free(port) && is_free(port + 1) {
+            return (port, port + 1);
+        }
+    }
 }
 
 /// The password that the configuration asks of everybody.

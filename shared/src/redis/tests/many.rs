@@ -85,11 +85,15 @@ async fn a_sentinel_that_names_a_replica_is_not_believed() {
     };
     let replicating = format!("replicaof 127.0.0.1 {}", master.port());
     let replica = RedisServer::start_or_skip("redis: Sentinel", &replicating).unwrap();
-    let configuration = format!("sentinel monitor main 127.0.0.1 {} 2", replica.port());
+    let configuration = format!(
+        "sentinel monitor main 127.0.0.1 {} 2\nrequirepass pw-2\n",
+        replica.port()
+    );
     let sentinel = RedisServer::start_sentinel_or_skip("redis: Sentinel", &configuration).unwrap();
     let settings = RedisSettings {
         password: None,
-        ..by_sentinel(&[&sentinel], "")
+        sentinels: secret(&sentinel.url().replace("redis://", "redis://:pw-2@")).into(),
+        ..by_sentinel(&[], "")
     };
     let error = connect(&settings).await.unwrap_err().to_string();
     assert!(error.contains("is not the master"), "{error}");

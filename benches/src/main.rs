@@ -1,0 +1,47 @@
+//! Benches of the whole: what a part costs, beside something that the reader knows.
+//!
+//! A bench returns [`Report`]s; it prints nothing itself.
+#![expect(unreachable_pub, reason = "a program's modules are for itself")]
+
+mod report;
+mod revocation;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+
+/// Measures parts of Usher on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Write the figures to this file too, as JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// The set of revocations: memory, and lookups
+    Revocation(revocation::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mut reports = Vec::new();
+    let mut show = |report: Report| {
+        println!("{report}");
+        reports.push(report);
+    };
+    match &arguments.bench {
+        Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
+    }
+    if let Some(file) = &arguments.json {
+        let json = serde_json::to_vec_pretty(&reports)?;
+        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}

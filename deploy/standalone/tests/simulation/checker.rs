@@ -1,0 +1,156 @@
+//! The history: what was answered when, and what every verifier must know of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use shared::revocation::{Fact, Revocation};
+use shared::time::UnixMillis;
+
+use crate::nodes::{MAX_STALENESS, SimVerifier};
+use crate::world::{Node, World};
+
+/// Ways over the network, and rounding.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// An answer that is lost now and then is nothing wrong: it is asked again after a second.
+const SOON: Duration = Duration::from_secs(3);
+
+/// A revocation that was answered for, in true time.
+#[derive(Clone, Debug)]
+struct Answered {
+    revocation: Revocation,
+    at: UnixMillis,
+}
+
+/// Everything that was answered for, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    answered: Vec<Answered>,
+    /// Committed, whether answered or not.
+    committed: Vec<Revocation>,
+    /// The database lost them, and nothing proves them.
+    lost: BTreeSet<Fact>,
+    pub(crate) verdicts: u64,
+    pub(crate) verdicts_refused: u64,
+}
+
+/// How strict to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Nothing goes wrong: in force soon.
+    AtOnce,
+    /// One thing goes wrong: in force within `max_staleness`, or the verifier does not decide.
+    Bounded,
+    /// Everything goes wrong: nothing is lost in the end.
+    InTheEnd,
+}
+
+impl History {
+    pub(crate) fn committed(&mut self, revocation: Revocation) {
+        self.committed.push(revocation);
+    }
+
+    pub(crate) fn answered(&mut self, revocation: Revocation, at: UnixMillis) {
+        self.answered.push(Answered { revocation, at });
+    }
+
+    /// The database was set back, and neither it nor the log has these any more.
+    pub(crate) fn lost(&mut self, is_kept: impl Fn(&Fact) -> bool) {
+        let lost = self
+            .committed
+            .iter()
+            .filter(|revocation| !is_kept(&revocation.fact));
+        self.lost.extend(lost.map(|revocation| revocation.fact.clone()));
+    }
+
+    fn is_due(&self, revocation: &Revocation, now: UnixMillis) -> bool {
+        revocation.expires.is_none_or(|at| at > now) && !self.lost.contains(&revocation.fact)
+    }
+
+    /// Asks a verifier as a request would: does it decide, and by what knowledge?
+    ///
+    /// # Errors
+    ///
+    /// What it does not know and should.
+    pub(crate) fn judge(
+        &mut self,
+        world: &World,
+        verifier: &SimVerifier,
+        promise: Promise,
+    ) -> Result<(), String> {
+        let clock = world.clock(Node::Verifier(verifier.index));
+        let view = verifier.replica.view(clock.now(), clock.boot());
+        self.verdicts += 1;
+        if !view.freshness.is_trusted() {
+            self.verdicts_refused += 1;
+            return match promise {
+                Promise::AtOnce if !self.answered.is_empty() => Err(format!(
+                    "verifier {} does not decide, and nothing is wrong",
+                    verifier.index
+                )),
+                _ => Ok(()),
+            };
+        }
+        let bound = match promise {
+            Promise::AtOnce => SOON,
+            Promise::Bounded => MAX_STALENESS + SLACK,
+            Promise::InTheEnd => return Ok(()),
+        };
+        let now = world.now();
+        let known = facts(verifier, now);
+        for Answered { revocation, at } in &self.answered {
+            let is_late = now.since(*at) > bound;
+            if is_late && self.is_due(revocation, now) && !known.contains(&revocation.fact) {
+                return Err(format!(
+                    "verifier {} decides ({:?}) and does not know {:?}, answered for {:?} ago",
+                    verifier.index,
+                    view.freshness,
+                    revocation.fact,
+                    now.since(*at)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is well again: everybody knows everything.
+    ///
+    /// # Errors
+    ///
+    /// What somebody does not know.
+    pub(crate) fn judge_end(&self, world: &World, verifiers: &[SimVerifier]) -> Result<(), String> {
+        let now = world.now();
+        for verifier in verifiers {
+            let clock = world.clock(Node::Verifier(verifier.index));
+            let view = verifier.replica.view(clock.now(), clock.boot());
+            if !view.freshness.is_trusted() {
+                return Err(format!(
+                    "verifier {} is {:?} at the end",
+                    verifier.index, view.freshness
+                ));
+            }
+            let known = facts(verifier, now);
+            let missing = self
+                .committed
+                .iter()
+                .find(|revocation| self.is_due(revocation, now) && !known.contains(&revocation.fact));
+            if let Some(missing) = missing {
+                return Err(format!("verifier {} never learnt of {missing:?}", verifier.index));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.committed.len()
+    }
+}
+
+/// The live facts that a verifier knows.
+fn facts(verifier: &SimVerifier, now: UnixMillis) -> BTreeSet<Fact> {
+    let all = verifier.replica.set().to_sorted();
+    let live = all
+        .into_iter()
+        .filter(|revocation| revocation.expires.is_none_or(|at| at > now));
+    live.map(|revocation| revocation.fact).collect()
+}

@@ -1,0 +1,169 @@
+//! What is to be published next, and the numbers that put it in order.
+
+use std::time::Duration;
+
+use shared::revocation::Revocation;
+use shared::time::UnixMillis;
+
+use super::super::outbox;
+use super::super::sql::{Statement, args};
+use super::lease::lock;
+use super::{Row, StoreError, Term, Work, stored, unsigned};
+
+/// What is to be published next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The database's time, read before the rows.
+    pub now: UnixMillis,
+    /// The greatest sequence number ever given, with those of this batch.
+    pub last_seq: u64,
+    /// The lowest sequence number of a row, published or not; `None` if none has one.
+    ///
+    /// The stream may be trimmed below it when this batch is complete and its entries are in the stream: a row that is
+    /// published anew has lost its old number, and must not be missing from the stream until it is there again.
+    pub lowest_live: Option<u64>,
+    /// The rows above what was published, with their sequence numbers and in their order, at most as many as asked for.
+    pub entries: Vec<(u64, Revocation)>,
+    /// Whether these are all: nothing else that was committed before `now` is unpublished.
+    pub is_complete: bool,
+}
+
+/// Numbers what has no number yet and gives what is to be published next. `None` if the lease is not ours.
+///
+/// At most `limit` rows without a number get the next ones, in the order of `id`; then as many of the rows that never
+/// expire and were published at or below `republish_below` get new ones, so that they do not hold back trimming. The
+/// entries are the first `limit` rows above `published`. `renewal` renews the lease in the same breath: for how long,
+/// and what has been published.
+///
+/// The lease stays locked until the unit of work ends, which must write. The caller commits it before it sends
+/// anything.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn take_batch(
+    work: &mut Work,
+    term: Term,
+    published: u64,
+    limit: u32,
+    republish_below: Option<u64>,
+    renewal: Option<(Duration, u64)>,
+) -> Result<Option<Batch>, StoreError> {
+    let now = work.now().await?;
+    let Some(before) = lock(work, term, renewal).await? else {
+        return Ok(None);
+    };
+    let numbered = number_new(work, before, limit).await?;
+    let mut last_seq = before.saturating_add(numbered);
+    if let Some(below) = republish_below {
+        let renumbered = number_anew(work, last_seq, limit, below.min(published)).await?;
+        last_seq = last_seq.saturating_add(renumbered);
+    }
+    if last_seq > before {
+        note_last(work, last_seq).await?;
+    }
+    let mut entries = numbered_above(work, published, i64::from(limit) + 1).await?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    // Fewer than could be numbered: those were all that were committed before. To look again would see what has come
+    // since, and under load there would be no end of it.
+    let all_numbered = numbered < u64::from(limit) || !any_unnumbered(work).await?;
+    let is_complete = all_numbered && entries.len() <= most;
+    entries.truncate(most);
+    Ok(Some(Batch {
+        now,
+        last_seq,
+        lowest_live: lowest(work).await?,
+        entries,
+        is_complete,
+    }))
+}
+
+/// Gives the numbers after `last_seq` to rows that have none. How many.
+async fn number_new(work: &mut Work, last_seq: u64, limit: u32) -> Result<u64, StoreError> {
+    // The rows are locked before they are counted: one that is deleted meanwhile leaves no gap.
+    const NUMBER: Statement = Statement::each(
+        "WITH pending AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $2 FOR UPDATE), \
+         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM pending) \
+         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+        "WITH pending AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $2), \
+         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM pending) \
+         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+    );
+    work.execute(&NUMBER, args![stored(last_seq)?, i64::from(limit)])
+        .await
+}
+
+/// Gives the numbers after `last_seq` to rows that never expire and have one up to `below`. How many.
+async fn number_anew(work: &mut Work, last_seq: u64, limit: u32, below: u64) -> Result<u64, StoreError> {
+    const NUMBER: Statement = Statement::each(
+        "WITH kept AS (SELECT id FROM outbox WHERE expires_at IS NULL AND seq <= $3 ORDER BY id LIMIT $2 \
+         FOR UPDATE), \
+         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM kept) \
+         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+        "WITH kept AS (SELECT id FROM outbox WHERE expires_at IS NULL AND seq <= $3 ORDER BY id LIMIT $2), \
+         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM kept) \
+         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+    );
+    let arguments = args![stored(last_seq)?, i64::from(limit), stored(below)?];
+    work.execute(&NUMBER, arguments).await
+}
+
+/// Notes the greatest sequence number ever given. The lease is locked.
+pub(super) async fn note_last(work: &mut Work, last_seq: u64) -> Result<(), StoreError> {
+    const NOTE: Statement = Statement::both("UPDATE feed_lease SET last_seq = $1 WHERE last_seq < $1");
+    work.execute(&NOTE, args![stored(last_seq)?]).await.map(|_| ())
+}
+
+async fn numbered_above(
+    work: &mut Work,
+    after: u64,
+    limit: i64,
+) -> Result<Vec<(u64, Revocation)>, StoreError> {
+    const ABOVE: Statement = Statement::both(
+        "SELECT seq, kind, ref, name, version, expires_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
+    );
+    work.fetch_all(&ABOVE, args![stored(after)?, limit])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+async fn any_unnumbered(work: &mut Work) -> Result<bool, StoreError> {
+    const ANY: Statement = Statement::both("SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT 1");
+    Ok(work.fetch_optional(&ANY, args![]).await?.is_some())
+}
+
+async fn lowest(work: &mut Work) -> Result<Option<u64>, StoreError> {
+    const LOWEST: Statement =
+        Statement::both("SELECT seq FROM outbox WHERE seq IS NOT NULL ORDER BY seq LIMIT 1");
+    let row = work.fetch_optional(&LOWEST, args![]).await?;
+    row.map(|row| unsigned(&row, "seq")).transpose()
+}
+
+/// The rows numbered above `after` that have not expired, in the order of their numbers, at most `limit`: for a new
+/// epoch.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn live_after(
+    work: &mut Work,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<(u64, Revocation)>, StoreError> {
+    const LIVE: Statement = Statement::both(
+        "SELECT seq, kind, ref, name, version, expires_at FROM outbox \
+         WHERE seq > $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY seq LIMIT $3",
+    );
+    let now = work.now().await?;
+    work.fetch_all(&LIVE, args![stored(after)?, now, i64::from(limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn read(row: &Row) -> Result<(u64, Revocation), StoreError> {
+    Ok((unsigned(row, "seq")?, outbox::read(row)?))
+}

@@ -154,12 +154,17 @@ impl SnapshotKeeper {
         let feed_keys = self.feed_keys.current();
         // Its key may have been withdrawn since; then there will be another heartbeat soon.
         Statement::verify(&heartbeat, &feed_keys)?;
+        let mut revocations = Vec::new();
+        pipeline
+            .revocations
+            .set()
+            .for_each(|revocation| revocations.push(revocation));
         let snapshot = Snapshot {
             issuer: self.issuer.clone(),
             jwks,
             feed_keys,
             heartbeat: heartbeat.to_vec(),
-            revocations: pipeline.revocations.set().to_sorted(),
+            revocations,
         };
         snapshot.write(&self.path)
     }

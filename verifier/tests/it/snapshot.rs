@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{Canned, KeyServer, Relay, Served, until};
 
 const RULES: &str = "default = \"allow\"\n[[rule]]\npath = \"/me\"\nauthenticated = true\n";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// A verifier's surroundings, with a good token and one that was revoked.
@@ -63,7 +63,7 @@ impl Scene {
             ("VERIFIER__JWKS_URL", jwks_url.as_str()),
             ("VERIFIER__REDIS__URL", redis_url.as_str()),
             ("VERIFIER__SNAPSHOT", snapshot.to_str().unwrap()),
-            ("VERIFIER__MAX_STALENESS", "6s"),
+            ("VERIFIER__MAX_STALENESS", "10s"),
         ];
         Served::start(self.folder.path(), RULES, &variables).await
     }

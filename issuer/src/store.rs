@@ -37,6 +37,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// No statement of ours takes longer unless something is wrong.
 const STATEMENT_TIMEOUT_MS: u32 = 10_000;
 
+/// Nothing of ours is thought about for longer between two statements. An issuer that stands still, or cannot be reached any
+/// more, loses its locks then; among them may be that of the feed's lease, for which another waits to take over.
+const IDLE_IN_TRANSACTION_TIMEOUT_MS: u32 = 2_500;
+
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -223,7 +227,7 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
                     // default is.
                     "SET default_transaction_isolation = 'read committed'; \
                      SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
-                     SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
+                     SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}"
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts))
                     .execute(connection)

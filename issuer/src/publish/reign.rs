@@ -129,7 +129,8 @@ pub(super) struct Reign {
     trimmed_at: BootTime,
     /// When facts that never expire were published again, and how far the stream had come.
     republished: (BootTime, u64),
-    renewed_at: BootTime,
+    /// `None`: not yet. The first round does, since the lease of whoever writes an epoch lasts long.
+    renewed_at: Option<BootTime>,
     log_answered_at: BootTime,
     /// The database's time when everything was published, and the boot time of that.
     database_seen: Option<(UnixMillis, BootTime)>,
@@ -169,7 +170,7 @@ impl Reign {
             heartbeat_at: None,
             trimmed_at: now,
             republished: (now, 0),
-            renewed_at: now,
+            renewed_at: None,
             log_answered_at: now,
             database_seen: None,
             database_due: now,
@@ -196,7 +197,8 @@ impl Reign {
             return self.without_database(tools, None).await;
         }
         let is_answered = began.since(self.log_answered_at) <= RENEW_WITHIN;
-        let renews = is_answered && began.since(self.renewed_at) >= RENEW_EVERY;
+        let is_due = self.renewed_at.is_none_or(|at| began.since(at) >= RENEW_EVERY);
+        let renews = is_answered && is_due;
         let republishes = began.since(self.republished.0) >= REPUBLISH_EVERY;
         let request = BatchRequest {
             term: self.term,
@@ -213,7 +215,7 @@ impl Reign {
             }
         };
         if renews {
-            self.renewed_at = began;
+            self.renewed_at = Some(began);
         }
         if republishes {
             self.republished = (began, self.chain.seq);

@@ -130,16 +130,15 @@ impl World {
         self.front.lead_to(&addresses);
     }
 
-    /// The issuer that holds the lease, and the other one. Waits for one that says so.
+    /// The issuer that holds the lease, and the other one. Waits until one alone says so: who was deposed may not know yet.
     pub(crate) async fn holder(&self) -> (&Issuer, &Issuer) {
         let [a, b] = &self.issuers;
         loop {
-            for (issuer, other) in [(a, b), (b, a)] {
-                if issuer.holds_lease(&self.client).await {
-                    return (issuer, other);
-                }
+            match (a.holds_lease(&self.client).await, b.holds_lease(&self.client).await) {
+                (true, false) => return (a, b),
+                (false, true) => return (b, a),
+                _ => tokio::time::sleep(process::LOOK_EVERY).await,
             }
-            tokio::time::sleep(process::LOOK_EVERY).await;
         }
     }
 

@@ -117,6 +117,21 @@ pub async fn open_store(
     Ok(store)
 }
 
+/// Production needs synchronous replication: a fail-over that loses answered commits loses revocations.
+async fn warn_of_lost_commits(store: &Store) -> Result<(), StartError> {
+    if !store
+        .commits_survive_failover()
+        .await
+        .map_err(ServiceError::from)?
+    {
+        tracing::warn!(
+            "PostgreSQL does not replicate synchronously (synchronous_standby_names, synchronous_commit): a fail-over may lose \
+             logouts that were answered, and what the feed proves of them is all that comes back"
+        );
+    }
+    Ok(())
+}
+
 impl Issuer {
     /// Opens everything that the settings name.
     ///
@@ -149,6 +164,7 @@ impl Issuer {
                 (Some(RelayTask::InProcess(relay)), publisher)
             }
             Feed::Redis => {
+                warn_of_lost_commits(&store).await?;
                 let status = RelayStatus::new(Arc::clone(&clock));
                 // The relay's own work revokes nothing.
                 let relay = build::redis_relay(settings, &store, feed_key, Arc::clone(&status), &clock)?;

@@ -192,6 +192,25 @@ impl Store {
         }
     }
 
+    /// Whether a commit that was answered survives a fail-over: whether it waits for a synchronous standby. SQLite has no
+    /// other server to fail over to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database does not answer.
+    pub async fn commits_survive_failover(&self) -> Result<bool, StoreError> {
+        const REPLICATION: Statement = Statement::each(
+            "SELECT current_setting('synchronous_standby_names') <> '' \
+             AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS survive",
+            "SELECT 1 AS survive",
+        );
+        self.read()
+            .await?
+            .fetch_one(&REPLICATION, args![])
+            .await?
+            .flag("survive")
+    }
+
     /// Closes every connection, for a clean end.
     pub async fn close(&self) {
         match &self.pools {

@@ -103,7 +103,11 @@ async fn what_the_database_has_forgotten_can_be_ended(database: Database) {
     ] {
         let before = facts().await;
         site.post(path).bearer(token).send().await.no_content();
-        assert_eq!(facts().await, before + 1, "{path}: the edges still believe the token");
+        assert_eq!(
+            facts().await,
+            before + 1,
+            "{path}: the edges still believe the token"
+        );
         let expired = site.expired(token);
         site.post(path).bearer(&expired).send().await.no_content();
         assert_eq!(facts().await, before + 1, "{path}: nobody believes it any more");

@@ -134,7 +134,10 @@ impl World {
     pub(crate) async fn holder(&self) -> (&Issuer, &Issuer) {
         let [a, b] = &self.issuers;
         loop {
-            match (a.holds_lease(&self.client).await, b.holds_lease(&self.client).await) {
+            match (
+                a.holds_lease(&self.client).await,
+                b.holds_lease(&self.client).await,
+            ) {
                 (true, false) => return (a, b),
                 (false, true) => return (b, a),
                 _ => tokio::time::sleep(process::LOOK_EVERY).await,

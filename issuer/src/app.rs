@@ -30,7 +30,7 @@ use crate::rate_limit::Limits;
 use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
 use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, load_or_create_feed_key};
-use crate::store::{OpenError, OutboxListener, Store};
+use crate::store::{CommitObserver, OpenError, OutboxListener, Store};
 
 /// Why the issuer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +131,7 @@ impl Issuer {
                 "database.url: in one process the database is SQLite: `sqlite:PATH`".to_owned(),
             ));
         }
-        let store = open_store(settings, Arc::clone(&clock), true).await?;
+        let mut store = open_store(settings, Arc::clone(&clock), true).await?;
         let sealing = build::sealing_key(settings)?;
         let bits = settings
             .keys
@@ -149,7 +149,10 @@ impl Issuer {
                 (Some(RelayTask::InProcess(relay)), publisher)
             }
             Feed::Redis => {
-                let (relay, status) = build::redis_relay(settings, &store, feed_key, &clock)?;
+                let status = RelayStatus::new(Arc::clone(&clock));
+                // The relay's own work revokes nothing.
+                let relay = build::redis_relay(settings, &store, feed_key, Arc::clone(&status), &clock)?;
+                store = store.observed_by(Arc::clone(&status) as Arc<dyn CommitObserver>);
                 (Some(relay), Publisher::Relay(status))
             }
         };

@@ -72,11 +72,8 @@ impl Publisher {
     /// [`NotInForce`] if a reader in this process takes too long.
     pub async fn committed(&self) -> Result<(), NotInForce> {
         let relay = match self {
-            Self::Disabled => return Ok(()),
-            Self::Relay(status) => {
-                status.note_commit();
-                return Ok(());
-            }
+            // The store has told the relay at the commit itself.
+            Self::Disabled | Self::Relay(_) => return Ok(()),
             Self::InProcess(relay) => relay,
         };
         let (done, answered) = oneshot::channel();

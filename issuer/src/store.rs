@@ -25,8 +25,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 
 pub use listener::OutboxListener;
+pub use sql::{CommitObserver, StoreError, Work};
 use sql::{Link, Row, Statement, args};
-pub use sql::{StoreError, Work};
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -73,6 +73,7 @@ enum Pools {
 pub struct Store {
     pools: Pools,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn CommitObserver>>,
 }
 
 impl Store {
@@ -94,7 +95,19 @@ impl Store {
         } else {
             return Err(OpenError::Address(None));
         };
-        Ok(Self { pools, clock })
+        Ok(Self {
+            pools,
+            clock,
+            observer: None,
+        })
+    }
+
+    /// The same database; `observer` hears of every revocation that is committed through it.
+    pub fn observed_by(self, observer: Arc<dyn CommitObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     /// Brings the schema up to date. Safe to run from several replicas at once: PostgreSQL locks, SQLite has one
@@ -135,7 +148,7 @@ impl Store {
             Pools::Postgres(pool) => Link::Postgres(pool.acquire().await?),
             Pools::Sqlite { readers, .. } => Link::Sqlite(readers.acquire().await?),
         };
-        Ok(Work::new(link, Arc::clone(&self.clock)))
+        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
     }
 
     /// Work that writes, in a transaction. What is not committed is undone.
@@ -151,7 +164,7 @@ impl Store {
                 Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
         };
-        Ok(Work::new(link, Arc::clone(&self.clock)))
+        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
     }
 
     /// Whether the database answers.

@@ -47,9 +47,9 @@ pub(super) fn redis_relay(
     settings: &Settings,
     store: &Store,
     key: Arc<FeedSigningKey>,
+    status: Arc<RelayStatus>,
     clock: &Arc<dyn Clock>,
-) -> Result<(RelayTask, Arc<RelayStatus>), StartError> {
-    let status = RelayStatus::new(Arc::clone(clock));
+) -> Result<RelayTask, StartError> {
     let relay = Relay::new(
         StoreDatabase::new(store.clone()),
         RedisLog::new(RedisClient::open(&settings.redis)?),
@@ -62,12 +62,11 @@ pub(super) fn redis_relay(
         },
         u64::from_be_bytes(random::bytes()),
     );
-    let task = RelayTask::Redis {
+    Ok(RelayTask::Redis {
         relay: Box::new(relay),
-        status: Arc::clone(&status),
+        status,
         listener: store.outbox_listener(),
-    };
-    Ok((task, status))
+    })
 }
 
 /// The lanes that issuers share, if Redis is named. It is not reached for here.

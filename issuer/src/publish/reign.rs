@@ -17,7 +17,7 @@ use super::audit::Audit;
 use super::database::{BatchRequest, DatabaseAway, RelayDatabase};
 use super::relay::RelaySettings;
 use super::status::RelayStatus;
-use super::takeover::LEASE;
+use super::takeover::{LEASE, confirm_from_stream};
 use crate::store::feed::Batch;
 
 /// The lease is renewed when it was not for this long.
@@ -28,6 +28,11 @@ const RENEW_WITHIN: Duration = Duration::from_secs(2);
 
 /// A database that was away is tried again after this time; heartbeats go on meanwhile.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
+
+/// Without the database, heartbeats speak of what was so this long ago. Whoever knows better has so long to object: an
+/// issuer that committed just before, by claiming a term; one that still reaches the database, by taking over when the
+/// lease has lapsed. Both look every second or so, and may wait for an answer that does not come.
+const OBJECTION: Duration = Duration::from_secs(6);
 
 /// How often the stream is trimmed, if there is anything to trim.
 const TRIM_EVERY: Duration = Duration::from_secs(10);
@@ -279,26 +284,27 @@ impl Reign {
     }
 
     /// Goes on saying that all is well while the database is away: without it nothing can be revoked. Not if something was
-    /// committed here just before of which we do not know that it is published.
+    /// committed here just before that is not in the stream.
     async fn without_database<D: RelayDatabase, W: FeedWriter>(
         &mut self,
         tools: &mut Tools<'_, D, W>,
         away: Option<DatabaseAway>,
     ) -> Result<Round, RoundError> {
         let now = tools.clock.boot();
-        let away = || away.unwrap_or_else(|| DatabaseAway("it was a moment ago".to_owned()));
+        let away = || away.unwrap_or_else(|| DatabaseAway("it was, a moment ago".to_owned()));
         let Some((time, read_at)) = self.database_seen else {
             return Err(away().into());
         };
         let elapsed = now.since(read_at);
-        if elapsed > tools.settings.without_database || tools.status.has_unconfirmed() {
+        let is_over = elapsed > tools.settings.without_database;
+        if is_over || !confirm_from_stream(tools.writer, tools.status).await? {
             return Err(away().into());
         }
         if self
             .heartbeat_at
             .is_none_or(|at| now.since(at) >= tools.settings.heartbeat)
         {
-            self.time = time.plus(elapsed);
+            self.time = time.plus(elapsed.saturating_sub(OBJECTION));
             self.pending = Some(self.write_of(tools.key, &[], Some(self.time), None));
             self.flush(tools).await?;
             tools

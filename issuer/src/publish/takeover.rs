@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use shared::feed::entry;
 use shared::feed::heartbeat::Statement;
-use shared::feed::log::{LogBody, LogError};
+use shared::feed::log::{FeedLog, LogBody, LogError};
 use shared::feed::term::{Epoch, ItemId, Term};
 use shared::feed::writer::FeedWriter;
 use shared::limits;
-use shared::revocation::Revocation;
+use shared::revocation::{Fact, Revocation};
 use shared::time::BootTime;
 
 use super::database::RelayDatabase;
 use super::reign::{Reign, RoundError};
 use super::relay::Relay;
+use super::status::RelayStatus;
 use crate::store::feed::LeaseView;
 
 /// How long the lease lasts without being renewed.
@@ -100,11 +101,15 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             return;
         }
         let stopped = async {
+            if confirm_from_stream(&mut self.writer, &self.status).await? {
+                return Ok(false);
+            }
             let number = self.writer.term().await?.map_or(0, |term| term.number);
             self.writer.claim(Term::fresh(number.saturating_add(1))).await
         };
         match stopped.await {
-            Ok(_) => {
+            Ok(false) => {}
+            Ok(true) => {
                 self.has_stopped_holder = true;
                 tracing::warn!(
                     "a revocation was committed just before the database went away: no heartbeat says that it is published"
@@ -233,4 +238,26 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             reign.append_unseen(&mut self.tools(), &facts).await?;
         }
     }
+}
+
+/// Looks in the stream for what was committed here and is not known to be published, from the newest entries back: what
+/// is a second old is there, unless it never will be. Whether all of it is.
+pub(super) async fn confirm_from_stream<L: FeedLog>(
+    log: &mut L,
+    status: &RelayStatus,
+) -> Result<bool, LogError> {
+    if !status.has_unconfirmed() {
+        return Ok(true);
+    }
+    let Some(epoch) = log.pointer().await? else {
+        return Ok(false);
+    };
+    let newest = log.newest(epoch, None, limits::FEED_PAGE).await?;
+    let published = newest.iter().filter_map(|item| match &item.body {
+        LogBody::Entry(bytes) => entry::decode(bytes).ok(),
+        _ => None,
+    });
+    let published: Vec<Fact> = published.map(|revocation| revocation.fact).collect();
+    status.confirm_facts(&published);
+    Ok(!status.has_unconfirmed())
 }

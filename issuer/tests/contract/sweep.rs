@@ -36,7 +36,7 @@ use Who::{Admin, Anyone, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superus
 /// A UUID that is nobody's.
 const NOBODY: &str = "01890000-0000-7000-8000-00000000dead";
 
-const ROUTES: [(&str, &str, Who); 32] = [
+const ROUTES: [(&str, &str, Who); 33] = [
     ("POST", "/api/v1/user", Anyone),
     ("GET", "/api/v1/user", Admin),
     ("POST", "/api/v1/user/login", Anyone),

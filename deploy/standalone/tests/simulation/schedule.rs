@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use issuer::store::CommitObserver as _;
 use shared::feed::key::FeedSigningKey;
 use shared::id::SessionId;
 use shared::revocation::{Fact, Revocation};
@@ -230,7 +231,7 @@ async fn log_out(
     world.travel().await;
     world.thawed(node).await;
     if world.works(link) && is_same(&status) {
-        status.note_commit();
+        status.committed(vec![revocation.fact.clone()]);
         history.borrow_mut().answered(revocation, world.now());
     }
 }

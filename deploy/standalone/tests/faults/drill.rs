@@ -108,7 +108,7 @@ impl Drill {
         self.revocations(REVOCATIONS_AROUND).await;
         self.history.set_bound(plan.bound);
         fault(self).await;
-        self.world.heal().await;
+        self.world.heal();
         let healed = Instant::now();
         self.until("every verifier decides again", || {
             self.history.decided_since(healed) == [true; VERIFIERS]
@@ -211,10 +211,8 @@ impl Drill {
 
 /// Fails if something does not happen in time.
 pub(crate) async fn within<T>(time: Duration, what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(time, happens).await {
-        Ok(done) => done,
-        Err(_) => panic!("not within {time:?}: {what}"),
-    }
+    let happened = tokio::time::timeout(time, happens).await;
+    happened.unwrap_or_else(|_| panic!("not within {time:?}: {what}"))
 }
 
 /// What chance goes by: the same again with `USHER_FAULTS_SEED`.

@@ -98,7 +98,10 @@ impl History {
         };
         let now = world.now();
         let known = facts(verifier, now);
-        let heard = verifier.replica.newest_heartbeat().map(|heartbeat| heartbeat.time);
+        let heard = verifier
+            .replica
+            .newest_heartbeat()
+            .map(|heartbeat| heartbeat.time);
         for Answered { revocation, at } in &self.answered {
             // What the heartbeat says, to the letter; and what the product promises.
             let is_late = heard.is_some_and(|heard| heard > *at) || now.since(*at) > bound;

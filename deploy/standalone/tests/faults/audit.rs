@@ -112,11 +112,11 @@ async fn proved_facts(world: &World, keys: &FeedKeys) -> Option<Vec<Revocation>>
     let mut chain = statement.floor;
     let mut facts = Vec::new();
     for (id, item) in items {
-        if let Some(bytes) = item.entry() {
-            if id.seq > chain.seq {
-                chain = chain.with(id.seq, bytes);
-                facts.push(entry::decode(bytes).ok()?);
-            }
+        if let Some(bytes) = item.entry()
+            && id.seq > chain.seq
+        {
+            chain = chain.with(id.seq, bytes);
+            facts.push(entry::decode(bytes).ok()?);
         }
     }
     (chain == statement.last).then_some(facts)

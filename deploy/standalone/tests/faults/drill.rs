@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::sync::RwLockWriteGuard;
 use tokio::time::Instant;
 
 use crate::history::{BOUND, BOUND_WITHOUT_FAULT, History, Seen};
-use crate::load::{Load, PEOPLE};
+use crate::load::{Load, PEOPLE, Pause};
 use crate::poller::{Dice, Pollers};
 use crate::world::{self, Issuer, VERIFIERS, World};
 use crate::{audit, report};
@@ -50,6 +51,7 @@ pub(crate) const fn single(fault: &'static str) -> Plan {
 pub(crate) struct Drill {
     pub(crate) world: Arc<World>,
     pub(crate) history: Arc<History>,
+    pause: Arc<Pause>,
 }
 
 /// Tries a fault under load. What the fault does not end itself is ended for it: see [`World::heal`].
@@ -61,11 +63,12 @@ pub(crate) fn drill(plan: Plan, fault: impl AsyncFnOnce(&Drill)) {
     let drill = Drill {
         world: Arc::clone(&lent.world),
         history: Arc::default(),
+        pause: Arc::default(),
     };
     let tried = catch_unwind(AssertUnwindSafe(|| {
         world::runtime().block_on(drill.run(plan, fault))
     }));
-    let Drill { world, history } = drill;
+    let Drill { world, history, .. } = drill;
     drop(world);
     world::runtime().block_on(let_go(&lent.world));
     match tried {
@@ -100,12 +103,12 @@ async fn let_go(world: &Arc<World>) {
 
 impl Drill {
     async fn run(&self, plan: Plan, fault: impl AsyncFnOnce(&Self)) -> (Seen, Duration) {
-        let load = Load::start(&self.world, &self.history, plan.people).await;
+        let load = Load::start(&self.world, &self.history, &self.pause, plan.people).await;
         let pollers = Pollers::start(&self.world, &self.history, seed());
         self.revocations(REVOCATIONS_AROUND).await;
         self.history.set_bound(plan.bound);
         fault(self).await;
-        self.world.heal().await;
+        self.world.heal();
         let healed = Instant::now();
         self.until("every verifier decides again", || {
             self.history.decided_since(healed) == [true; VERIFIERS]
@@ -153,6 +156,11 @@ impl Drill {
                 .all(|verifier| self.history.undecided()[*verifier])
         };
         self.until(&what, is_stale).await;
+    }
+
+    /// Waits until nobody waits for an answer; as long as the guard is held, nobody signs in or out.
+    pub(crate) async fn pause(&self) -> RwLockWriteGuard<'_, ()> {
+        within(SOON, "everybody is answered", self.pause.write()).await
     }
 
     /// Waits until a verifier has decided from now on.
@@ -203,10 +211,8 @@ impl Drill {
 
 /// Fails if something does not happen in time.
 pub(crate) async fn within<T>(time: Duration, what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(time, happens).await {
-        Ok(done) => done,
-        Err(_) => panic!("not within {time:?}: {what}"),
-    }
+    let happened = tokio::time::timeout(time, happens).await;
+    happened.unwrap_or_else(|_| panic!("not within {time:?}: {what}"))
 }
 
 /// What chance goes by: the same again with `USHER_FAULTS_SEED`.

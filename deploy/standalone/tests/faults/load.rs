@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +37,17 @@ pub(crate) struct Load {
     tasks: JoinSet<()>,
 }
 
+/// Held by everybody from a sign-in to the answer for its end; whoever has it alone has no load beside.
+pub(crate) type Pause = RwLock<()>;
+
 impl Load {
     /// Signs the controls in, and starts.
-    pub(crate) async fn start(world: &Arc<World>, history: &Arc<History>, people: usize) -> Self {
+    pub(crate) async fn start(
+        world: &Arc<World>,
+        history: &Arc<History>,
+        pause: &Arc<Pause>,
+        people: usize,
+    ) -> Self {
         let control = Person::register(world, 0).await.expect("the first registration");
         history.add(&control.access, Revokes::Session);
         while history.tokens().len() < CONTROLS {
@@ -52,7 +61,8 @@ impl Load {
         let mut tasks = JoinSet::new();
         for place in 0..people {
             let (world, history, stop) = (Arc::clone(world), Arc::clone(history), stop.clone());
-            tasks.spawn(async move { come_and_go(&world, &history, &stop, place).await });
+            let pause = Arc::clone(pause);
+            tasks.spawn(async move { come_and_go(&world, &history, &pause, &stop, place).await });
         }
         Self { stop, tasks }
     }
@@ -74,10 +84,17 @@ struct Person {
     access: String,
 }
 
-async fn come_and_go(world: &World, history: &History, stop: &CancellationToken, place: usize) {
+async fn come_and_go(
+    world: &World,
+    history: &History,
+    pause: &Pause,
+    stop: &CancellationToken,
+    place: usize,
+) {
     let mut standing: Option<Person> = None;
     let mut failures = 0;
     for round in 0_u64.. {
+        let _busy = pause.read().await;
         if stop.is_cancelled() {
             return;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::testkit::{ChaosProxy, RedisServer};
 
-use crate::drill::{Plan, SOON, drill, single, within};
+use crate::drill::{SOON, drill, single, within};
 use crate::stored_feed::StoredFeed;
 use crate::world::process::LOOK_EVERY;
 
@@ -238,26 +238,25 @@ fn a_verifier_hangs_on_half_open_connections() {
 
 #[test]
 fn verifiers_and_issuers_see_different_halves_of_a_split() {
-    let plan = Plan {
-        fault: "a split: the verifiers stay with an old replica",
-        ..single("")
-    };
-    drill(plan, async |drill| {
-        let primary = drill.world.redis().port();
-        let replica = replica_of(primary).await;
-        assert_eq!(replica.command(&["REPLICAOF", "NO", "ONE"]), "+OK");
-        let halves = [
-            ([127, 0, 0, 1], primary).into(),
-            ([127, 0, 0, 1], replica.port()).into(),
-        ];
-        for verifier in &drill.world.verifiers {
-            verifier.to_redis.lead_to(&halves[1..]);
-            verifier.to_redis.cut();
-        }
-        drill.undecided(&ALL).await;
-        for verifier in &drill.world.verifiers {
-            verifier.to_redis.lead_to(&halves[..1]);
-            verifier.to_redis.cut();
-        }
-    });
+    drill(
+        single("a split: the verifiers stay with an old replica"),
+        async |drill| {
+            let primary = drill.world.redis().port();
+            let replica = replica_of(primary).await;
+            assert_eq!(replica.command(&["REPLICAOF", "NO", "ONE"]), "+OK");
+            let halves = [
+                ([127, 0, 0, 1], primary).into(),
+                ([127, 0, 0, 1], replica.port()).into(),
+            ];
+            for verifier in &drill.world.verifiers {
+                verifier.to_redis.lead_to(&halves[1..]);
+                verifier.to_redis.cut();
+            }
+            drill.undecided(&ALL).await;
+            for verifier in &drill.world.verifiers {
+                verifier.to_redis.lead_to(&halves[..1]);
+                verifier.to_redis.cut();
+            }
+        },
+    );
 }

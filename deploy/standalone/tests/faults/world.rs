@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Ends every fault that wires, signals and starts can end: what does not run is started, what is stopped goes on.
-    pub(crate) async fn heal(&self) {
+    pub(crate) fn heal(&self) {
         {
             let mut redis = self.redis();
             if redis.is_running() {

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A program starts within this time, or not at all.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Bytes of a log that are shown when a test fails.
 const LOG_SHOWN_BYTES: u64 = 12_000;

@@ -89,10 +89,10 @@ impl Verifier {
     /// Returns when it says that it is ready.
     pub(super) async fn ready(&self, client: &Client) {
         let mut waited = Duration::ZERO;
-        while !self
+        while self
             .admin(client, "/readyz")
             .await
-            .is_some_and(|(status, _)| status == 200)
+            .is_none_or(|(status, _)| status != 200)
         {
             assert!(waited < START_TIMEOUT, "{} is not ready", self.name);
             tokio::time::sleep(LOOK_EVERY).await;

@@ -87,7 +87,7 @@ enum RelayTask {
     Redis {
         relay: Box<Relay<StoreDatabase, RedisLog>>,
         status: Arc<RelayStatus>,
-        listener: Option<OutboxListener>,
+        listener: Option<Box<OutboxListener>>,
     },
 }
 
@@ -287,7 +287,7 @@ impl Issuer {
             }) => {
                 tasks.spawn(relay.run(background.clone()));
                 if let Some(listener) = listener {
-                    tasks.spawn(wake_at_commits(listener, status, background.clone()));
+                    tasks.spawn(wake_at_commits(*listener, status, background.clone()));
                 }
             }
             None => {}

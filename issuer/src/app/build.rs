@@ -65,7 +65,7 @@ pub(super) fn redis_relay(
     Ok(RelayTask::Redis {
         relay: Box::new(relay),
         status,
-        listener: store.outbox_listener(),
+        listener: store.outbox_listener().map(Box::new),
     })
 }
 

@@ -116,7 +116,7 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
                 );
             }
             Err(error) => {
-                tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers")
+                tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers");
             }
         }
     }

@@ -26,7 +26,7 @@ const WARM_UP: Duration = Duration::from_secs(4);
 const SETTLED: Duration = Duration::from_secs(25);
 
 /// How long revocations matter: short, so that the stream is trimmed within a run.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 struct Run {
     world: World,

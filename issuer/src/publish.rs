@@ -3,7 +3,6 @@
 //! [`in_process`] has one reader, and says when it has applied them. [`relay`] writes the feed that every verifier
 //! reads: one issuer at a time holds the lease, and whoever waits takes over when it lapses.
 
-mod audit;
 mod database;
 mod in_process;
 mod reign;

@@ -228,9 +228,14 @@ async fn log_out(
     let revocation = Revocation { fact, expires };
     world.state().database.insert(id, revocation.clone(), created_at);
     history.borrow_mut().committed(revocation.clone());
+    // The answer is on its way, whatever happens to the database now.
+    let is_last = std::mem::take(&mut world.state().stops_at_commit);
+    if is_last {
+        world.state().database_is_up = false;
+    }
     world.travel().await;
     world.thawed(node).await;
-    if world.works(link) && is_same(&status) {
+    if (is_last || world.works(link)) && is_same(&status) {
         status.committed(vec![revocation.fact.clone()]);
         history.borrow_mut().answered(revocation, world.now());
     }
@@ -323,6 +328,7 @@ alone! {
     an_issuer_is_cut_off_from_the_log: IssuerCutOffFromLog,
     an_issuer_is_cut_off_from_the_database: IssuerCutOffFromDatabase,
     the_database_stops: DatabaseStops,
+    the_database_stops_at_a_commit: DatabaseStopsAtCommit,
     the_database_is_set_back: DatabaseSetBack,
     an_issuer_is_killed: IssuerKilled,
     issuers_are_killed_in_turn: IssuersKilledInTurn,

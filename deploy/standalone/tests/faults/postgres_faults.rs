@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::drill::{drill, single};
+use crate::drill::{Plan, drill, single};
 use crate::stored_feed::StoredFeed;
+use crate::world::MAX_STALENESS;
 use crate::world::postgres::Postgres;
 
 #[test]
@@ -38,6 +39,39 @@ fn postgres_is_stopped_for_seconds() {
         drill.world.postgres().stop();
         drill.lasts(Duration::from_secs(8)).await;
         drill.world.with_postgres(Postgres::start);
+    });
+}
+
+#[test]
+fn an_outage_of_postgres_is_ridden_out() {
+    let max_staleness = Duration::from_secs(12);
+    let plan = Plan {
+        bound: max_staleness + Duration::from_secs(1),
+        ..single("PostgreSQL is stopped for 15 s, max_staleness is 12 s")
+    };
+    drill(plan, async |drill| {
+        let renewed = async |max_staleness| {
+            for verifier in &drill.world.verifiers {
+                verifier.set_max_staleness(max_staleness);
+            }
+            drill.renew_verifiers().await;
+        };
+        renewed(max_staleness).await;
+        // Had somebody just committed what cannot be published any more, the verifiers would rightly go stale.
+        let nobody = drill.pause().await;
+        for verifier in 0..3 {
+            drill.caught_up(verifier).await;
+        }
+        drill.world.postgres().stop();
+        drill.lasts(Duration::from_secs(15)).await;
+        assert_eq!(
+            drill.history.undecided(),
+            [false; 3],
+            "nothing can be revoked meanwhile"
+        );
+        drill.world.with_postgres(Postgres::start);
+        drop(nobody);
+        renewed(MAX_STALENESS).await;
     });
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::drill::{drill, single};
+use crate::drill::{Plan, drill, single};
+use crate::stored_feed::StoredFeed;
+use crate::world::MAX_STALENESS;
 use crate::world::postgres::Postgres;
 
 #[test]
@@ -37,6 +39,39 @@ fn postgres_is_stopped_for_seconds() {
         drill.world.postgres().stop();
         drill.lasts(Duration::from_secs(8)).await;
         drill.world.with_postgres(Postgres::start);
+    });
+}
+
+#[test]
+fn an_outage_of_postgres_is_ridden_out() {
+    let max_staleness = Duration::from_secs(12);
+    let plan = Plan {
+        bound: max_staleness + Duration::from_secs(1),
+        ..single("PostgreSQL is stopped for 15 s, max_staleness is 12 s")
+    };
+    drill(plan, async |drill| {
+        let renewed = async |max_staleness| {
+            for verifier in &drill.world.verifiers {
+                verifier.set_max_staleness(max_staleness);
+            }
+            drill.renew_verifiers().await;
+        };
+        renewed(max_staleness).await;
+        // Had somebody just committed what cannot be published any more, the verifiers would rightly go stale.
+        let nobody = drill.pause().await;
+        for verifier in 0..3 {
+            drill.caught_up(verifier).await;
+        }
+        drill.world.postgres().stop();
+        drill.lasts(Duration::from_secs(15)).await;
+        assert_eq!(
+            drill.history.undecided(),
+            [false; 3],
+            "nothing can be revoked meanwhile"
+        );
+        drill.world.with_postgres(Postgres::start);
+        drop(nobody);
+        renewed(MAX_STALENESS).await;
     });
 }
 
@@ -77,7 +112,11 @@ fn postgres_is_set_back() {
         drill.world.with_postgres(Postgres::set_back);
         drop(nobody);
         drill.revocations(10).await;
+        let mut feed = StoredFeed::of(&drill.world).await;
+        let term = feed.term().await;
         // What the database had lost is there for a verifier that starts now.
         drill.renew_verifiers().await;
+        let terms = feed.term().await - term;
+        assert!(terms <= 2, "issuers took the lease from each other {terms} times");
     });
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use redis::aio::MultiplexedConnection;
-use shared::feed::term::ItemId;
+use shared::feed::term::{ItemId, Term};
 
 use crate::world::World;
 
 const POINTER: &str = "{usher}:feed:epoch";
+const TERM: &str = "{usher}:feed:term";
 const ENTRY: &str = "e";
 const HEARTBEAT: &str = "h";
 
@@ -54,6 +55,16 @@ impl StoredFeed {
             .query_async(&mut self.0)
             .await
             .unwrap()
+    }
+
+    /// Number of the term that was claimed last.
+    pub(crate) async fn term(&mut self) -> u64 {
+        let term: String = redis::cmd("GET")
+            .arg(TERM)
+            .query_async(&mut self.0)
+            .await
+            .unwrap();
+        term.parse::<Term>().unwrap().number
     }
 
     pub(crate) async fn point_to(&mut self, epoch: &str) {

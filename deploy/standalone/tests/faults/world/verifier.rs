@@ -25,6 +25,7 @@ pub(crate) struct Verifier {
     pub(crate) to_redis: ChaosProxy,
     folder: PathBuf,
     issuer: String,
+    max_staleness: Mutex<Duration>,
     running: Mutex<Option<Running>>,
 }
 
@@ -57,8 +58,14 @@ impl Verifier {
             to_redis: ChaosProxy::start(redis),
             folder: folder.to_owned(),
             issuer: format!("http://{front}"),
+            max_staleness: Mutex::new(MAX_STALENESS),
             running: Mutex::new(None),
         }
+    }
+
+    /// From the next start on.
+    pub(crate) fn set_max_staleness(&self, max_staleness: Duration) {
+        *self.max_staleness.lock().unwrap() = max_staleness;
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -149,6 +156,7 @@ impl Verifier {
     }
 
     fn command(&self) -> Command {
+        let max_staleness = format!("{}s", self.max_staleness.lock().unwrap().as_secs());
         let mut command = Command::new(program("verifier"));
         command
             .args(["serve", "--log-format", "json", "--log-level", "info"])
@@ -162,7 +170,7 @@ impl Verifier {
                 format!("redis://{}", self.to_redis.address()),
             )
             .env("VERIFIER__RULES", "rules.toml")
-            .env("VERIFIER__MAX_STALENESS", format!("{}s", MAX_STALENESS.as_secs()))
+            .env("VERIFIER__MAX_STALENESS", max_staleness)
             .env("VERIFIER__JWKS_COOLDOWN", "1s")
             .env("VERIFIER__SNAPSHOT", self.snapshot())
             .env("VERIFIER__THREADS", "1");

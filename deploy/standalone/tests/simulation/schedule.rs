@@ -160,6 +160,11 @@ impl Run {
             self.watch(watched, promise).await?;
         }
         self.cast(&old_log, &old_database).heal();
+        if promise != Promise::AtOnce {
+            // Who starts now knows nothing but what the stream says.
+            self.watch(SETTLED / 2, promise).await?;
+            self.verifiers[0].restart();
+        }
         self.watch(SETTLED, promise).await?;
         people.abort();
         self.watch(Duration::from_secs(3), promise).await?;

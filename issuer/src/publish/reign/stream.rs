@@ -258,3 +258,6 @@ impl Stream {
         self.checkpoints.front().copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

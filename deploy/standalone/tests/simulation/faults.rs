@@ -72,6 +72,23 @@ impl Fault {
         Self::VerifierClockBack,
         Self::IssuerClockForward,
     ];
+
+    /// Whether the log has lost something by it, or proves less.
+    pub(crate) const fn harms_log(self) -> bool {
+        matches!(
+            self,
+            Self::LogEmptied
+                | Self::LogComesBackOld
+                | Self::LogLosesTail
+                | Self::StreamDeleted
+                | Self::StreamTrimmed
+                | Self::EntryDropped
+                | Self::EntryAltered
+                | Self::EntryForged
+                | Self::GarbageAppended
+                | Self::HeartbeatCopied
+        )
+    }
 }
 
 /// The parts that faults happen to.

@@ -27,7 +27,7 @@ const VERIFIER: &[&[&str]] = &[
     &["app"],
     &["http", "metrics"],
     &["pipeline"],
-    &["cache", "keys", "policy", "revocation", "settings"],
+    &["cache", "keys", "policy", "revocation", "settings", "snapshot"],
 ];
 
 /// Edges between leaves, or against the stream, that are there on purpose: crate, from, to, and why.

@@ -30,7 +30,7 @@ use crate::rate_limit::Limits;
 use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
 use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, load_or_create_feed_key};
-use crate::store::{OpenError, OutboxListener, Store};
+use crate::store::{CommitObserver, OpenError, OutboxListener, Store};
 
 /// Why the issuer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +87,7 @@ enum RelayTask {
     Redis {
         relay: Box<Relay<StoreDatabase, RedisLog>>,
         status: Arc<RelayStatus>,
-        listener: Option<OutboxListener>,
+        listener: Option<Box<OutboxListener>>,
     },
 }
 
@@ -117,6 +117,21 @@ pub async fn open_store(
     Ok(store)
 }
 
+/// Production needs synchronous replication: a fail-over that loses answered commits loses revocations.
+async fn warn_of_lost_commits(store: &Store) -> Result<(), StartError> {
+    if !store
+        .commits_survive_failover()
+        .await
+        .map_err(ServiceError::from)?
+    {
+        tracing::warn!(
+            "PostgreSQL does not replicate synchronously (synchronous_standby_names, synchronous_commit): a fail-over may lose \
+             logouts that were answered, and what the feed proves of them is all that comes back"
+        );
+    }
+    Ok(())
+}
+
 impl Issuer {
     /// Opens everything that the settings name.
     ///
@@ -131,7 +146,7 @@ impl Issuer {
                 "database.url: in one process the database is SQLite: `sqlite:PATH`".to_owned(),
             ));
         }
-        let store = open_store(settings, Arc::clone(&clock), true).await?;
+        let mut store = open_store(settings, Arc::clone(&clock), true).await?;
         let sealing = build::sealing_key(settings)?;
         let bits = settings
             .keys
@@ -149,7 +164,11 @@ impl Issuer {
                 (Some(RelayTask::InProcess(relay)), publisher)
             }
             Feed::Redis => {
-                let (relay, status) = build::redis_relay(settings, &store, feed_key, &clock)?;
+                warn_of_lost_commits(&store).await?;
+                let status = RelayStatus::new(Arc::clone(&clock));
+                // The relay's own work revokes nothing.
+                let relay = build::redis_relay(settings, &store, feed_key, Arc::clone(&status), &clock)?;
+                store = store.observed_by(Arc::clone(&status) as Arc<dyn CommitObserver>);
                 (Some(relay), Publisher::Relay(status))
             }
         };
@@ -268,7 +287,7 @@ impl Issuer {
             }) => {
                 tasks.spawn(relay.run(background.clone()));
                 if let Some(listener) = listener {
-                    tasks.spawn(wake_at_commits(listener, status, background.clone()));
+                    tasks.spawn(wake_at_commits(*listener, status, background.clone()));
                 }
             }
             None => {}

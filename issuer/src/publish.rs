@@ -3,7 +3,6 @@
 //! [`in_process`] has one reader, and says when it has applied them. [`relay`] writes the feed that every verifier
 //! reads: one issuer at a time holds the lease, and whoever waits takes over when it lapses.
 
-mod audit;
 mod database;
 mod in_process;
 mod reign;
@@ -72,11 +71,8 @@ impl Publisher {
     /// [`NotInForce`] if a reader in this process takes too long.
     pub async fn committed(&self) -> Result<(), NotInForce> {
         let relay = match self {
-            Self::Disabled => return Ok(()),
-            Self::Relay(status) => {
-                status.note_commit();
-                return Ok(());
-            }
+            // The store has told the relay at the commit itself.
+            Self::Disabled | Self::Relay(_) => return Ok(()),
             Self::InProcess(relay) => relay,
         };
         let (done, answered) = oneshot::channel();

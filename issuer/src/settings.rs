@@ -139,6 +139,8 @@ mod tests {
             ("relay.without_database = '2h'", "relay.without_database"),
             ("nonsense = 1", "nonsense"),
             ("redis.url = 'http://redis'", "redis.url"),
+            ("limits.redis_timeout = '0s'", "limits.redis_timeout"),
+            ("limits.redis_timeout = '1m'", "limits.redis_timeout"),
             ("redis.sentinels = ['redis://a']", "redis.master"),
             ("redis = { url = 'redis://a', disabled = true }", "redis.disabled"),
         ] {

@@ -25,8 +25,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 
 pub use listener::OutboxListener;
+pub use sql::{CommitObserver, StoreError, Work};
 use sql::{Link, Row, Statement, args};
-pub use sql::{StoreError, Work};
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -36,6 +36,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// No statement of ours takes longer unless something is wrong.
 const STATEMENT_TIMEOUT_MS: u32 = 10_000;
+
+/// Nothing of ours is thought about for longer between two statements. An issuer that stands still, or cannot be reached any
+/// more, loses its locks then; among them may be that of the feed's lease, for which another waits to take over.
+const IDLE_IN_TRANSACTION_TIMEOUT_MS: u32 = 2_500;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,7 @@ enum Pools {
 pub struct Store {
     pools: Pools,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn CommitObserver>>,
 }
 
 impl Store {
@@ -90,7 +95,19 @@ impl Store {
         } else {
             return Err(OpenError::Address(None));
         };
-        Ok(Self { pools, clock })
+        Ok(Self {
+            pools,
+            clock,
+            observer: None,
+        })
+    }
+
+    /// The same database; `observer` hears of every revocation that is committed through it.
+    pub fn observed_by(self, observer: Arc<dyn CommitObserver>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     /// Brings the schema up to date. Safe to run from several replicas at once: PostgreSQL locks, SQLite has one
@@ -131,7 +148,7 @@ impl Store {
             Pools::Postgres(pool) => Link::Postgres(pool.acquire().await?),
             Pools::Sqlite { readers, .. } => Link::Sqlite(readers.acquire().await?),
         };
-        Ok(Work::new(link, Arc::clone(&self.clock)))
+        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
     }
 
     /// Work that writes, in a transaction. What is not committed is undone.
@@ -147,7 +164,7 @@ impl Store {
                 Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
         };
-        Ok(Work::new(link, Arc::clone(&self.clock)))
+        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
     }
 
     /// Whether the database answers.
@@ -173,6 +190,25 @@ impl Store {
             ))),
             Pools::Sqlite { .. } => None,
         }
+    }
+
+    /// Whether a commit that was answered survives a fail-over: whether it waits for a synchronous standby. SQLite has no
+    /// other server to fail over to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database does not answer.
+    pub async fn commits_survive_failover(&self) -> Result<bool, StoreError> {
+        const REPLICATION: Statement = Statement::each(
+            "SELECT current_setting('synchronous_standby_names') <> '' \
+             AND current_setting('synchronous_commit') NOT IN ('off', 'local') AS survive",
+            "SELECT 1 AS survive",
+        );
+        self.read()
+            .await?
+            .fetch_one(&REPLICATION, args![])
+            .await?
+            .flag("survive")
     }
 
     /// Closes every connection, for a clean end.
@@ -210,7 +246,7 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
                     // default is.
                     "SET default_transaction_isolation = 'read committed'; \
                      SET statement_timeout = {STATEMENT_TIMEOUT_MS}; \
-                     SET idle_in_transaction_session_timeout = {STATEMENT_TIMEOUT_MS}"
+                     SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}"
                 );
                 sqlx::raw_sql(sqlx::AssertSqlSafe(timeouts))
                     .execute(connection)

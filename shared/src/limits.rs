@@ -121,8 +121,11 @@ pub const REDIS_SERVERS_MAX: usize = 32;
 pub const REDIS_KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Redis must say within this time whether a login may be tried: many times what it takes, and little beside the hash of
-/// a password. Later than that, the issuer decides alone.
+/// a password. Later than that, the issuer decides alone. What is used if the settings name no other.
 pub const RATE_LIMIT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The longest that an operator may grant instead: past it a login takes longer than people wait.
+pub const RATE_LIMIT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// A connection for rate limits must stand within this time. Nobody waits for it.
 pub const RATE_LIMIT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Keys, a clock to set, a forge for tokens good and bad, and Redis servers to break. For tests and benches only.
+//! Keys, a clock to set, a forge for tokens good and bad, Redis servers and wires to break. For tests and benches only.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,11 +8,13 @@
     reason = "a test that cannot make its key has nothing to go on with"
 )]
 
+mod chaos_proxy;
 mod clock;
 mod feed_model;
 mod forge;
 mod redis;
 
+pub use chaos_proxy::ChaosProxy;
 pub use clock::ManualClock;
 pub use feed_model::{FeedModel, ModelLog};
 pub use forge::{TestKey, TokenForge};

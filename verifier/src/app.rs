@@ -10,10 +10,7 @@ use prometheus_client::registry::Registry;
 use shared::admin::Check;
 use shared::cli::Shutdown;
 use shared::config::{ListenAddress, OneOrMany};
-use shared::crypto::random;
 use shared::feed::RevocationFeed;
-use shared::feed::reader::{ReaderStart, StreamFeed};
-use shared::feed::redis_log::RedisLog;
 use shared::redis::RedisError;
 use shared::serve::{
     BoundAddress, Drained, ListenError, Listener, ServeMetrics, ServeOptions, Tls, TlsError,
@@ -25,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::build::FeedFrom;
 use self::followers::{Followed, Followers};
-use self::snapshot::SnapshotKeeper;
 use crate::cache::TokenCache;
 use crate::http::{Authz, Context};
 use crate::keys::http::{ClientError, HttpKeys};
@@ -150,17 +146,7 @@ impl Verifier {
             FeedFrom::Off => {}
             FeedFrom::Given(feed) => followed.feed = Some(feed),
             FeedFrom::Redis(client) => {
-                let restored = snapshot::restore(settings, &pipeline).await;
-                let feed_keys = build::feed_keys(settings, schedule, restored.feed_keys)?;
-                let start = ReaderStart {
-                    keys: feed_keys.view(),
-                    clock: Arc::clone(&pipeline.clock),
-                    newest_seen: restored.newest_seen,
-                    jitter_seed: u64::from_ne_bytes(random::bytes()),
-                };
-                followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(client), start)));
-                followed.snapshot = SnapshotKeeper::of(settings, &feed_keys);
-                followed.feed_keys = Some(feed_keys);
+                build::read_feed(settings, *client, schedule, &pipeline, &mut followed).await?;
             }
         }
         let followers = Followers::default();

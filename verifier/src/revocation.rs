@@ -227,6 +227,14 @@ impl RevocationReplica {
             return;
         }
         let before = self.heard.load();
+        if before.as_deref().is_none_or(|before| !before.is_whole) {
+            tracing::info!(
+                epoch = heartbeat.epoch,
+                seq = heartbeat.seq,
+                time = %heartbeat.time,
+                "the revocations are loaded"
+            );
+        }
         self.heard.store(Some(Arc::new(Heard {
             heartbeat: heartbeat.clone(),
             read_at: heartbeat.read_at.unwrap_or_else(|| clock.boot()),

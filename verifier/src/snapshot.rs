@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic (8) ‖ version (4) ‖ issuer ‖ JWK Set ‖ feed keys ‖ signed heartbeat
-//!     ‖ how many revocations (8) ‖ each of them, in the feed's form ‖ SHA-256 over everything before (32)
+//!     ‖ each revocation, in the feed's form ‖ nothing ‖ SHA-256 over everything before (32)
 //! ```
 //!
 //! Numbers are big-endian; what is not of a fixed length has its length before it, in 4 bytes. The digest finds damage, and
@@ -35,7 +35,7 @@ const ITEM_BYTES_MAX: usize = 512;
 /// Only its owner reads and writes it.
 const FILE_MODE: u32 = 0o600;
 
-/// What a verifier knew at a heartbeat.
+/// What a verifier knew at a heartbeat, beside the revocations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Whose keys and revocations these are.
@@ -46,6 +46,15 @@ pub struct Snapshot {
     pub feed_keys: FeedKeys,
     /// The newest heartbeat that counted, as it was signed.
     pub heartbeat: Vec<u8>,
+}
+
+/// A snapshot that was read: everything about it holds but, perhaps, its age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadSnapshot {
+    /// The keys and the heartbeat.
+    pub snapshot: Snapshot,
+    /// What the heartbeat says.
+    pub statement: Statement,
     /// Every revocation up to that heartbeat, and perhaps later ones.
     pub revocations: Vec<Revocation>,
 }
@@ -85,7 +94,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`SnapshotError`]; [`io::ErrorKind::NotFound`] within if there is no file.
-    pub fn read(path: &Path, issuer: &str) -> Result<(Self, Statement), SnapshotError> {
+    pub fn read(path: &Path, issuer: &str) -> Result<ReadSnapshot, SnapshotError> {
         let file = File::open(path)?;
         let bytes_max = u64::try_from(SNAPSHOT_BYTES_MAX).unwrap_or(u64::MAX);
         if file.metadata()?.len() > bytes_max {
@@ -97,22 +106,31 @@ impl Snapshot {
         if bytes.len() > SNAPSHOT_BYTES_MAX {
             return Err(SnapshotError::TooLarge);
         }
-        let snapshot = Self::from_bytes(&bytes)?;
+        let (snapshot, revocations) = Self::from_bytes(&bytes)?;
         if snapshot.issuer != issuer {
             return Err(SnapshotError::AnotherIssuer(snapshot.issuer));
         }
         let statement = Statement::verify(&snapshot.heartbeat, &snapshot.feed_keys)?;
-        Ok((snapshot, statement))
+        Ok(ReadSnapshot {
+            snapshot,
+            statement,
+            revocations,
+        })
     }
 
-    /// Writes it in place of what is there, wholly or not at all. Blocks.
+    /// Writes it in place of what is there, wholly or not at all, with the revocations that `hand_out` gives one by one: all
+    /// of them at once would take as much memory again as those in force. Blocks.
     ///
     /// # Errors
     ///
     /// [`SnapshotError::Io`], or [`SnapshotError::TooLarge`] before anything is replaced.
-    pub fn write(&self, path: &Path) -> Result<(), SnapshotError> {
+    pub fn write(
+        &self,
+        path: &Path,
+        hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
+    ) -> Result<(), SnapshotError> {
         let beside = beside(path)?;
-        let written = self.write_new(&beside).and_then(|()| {
+        let written = self.write_new(&beside, hand_out).and_then(|()| {
             fs::rename(&beside, path)?;
             // The name is on the disk only when the folder is.
             folder_of(path).map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
@@ -125,7 +143,11 @@ impl Snapshot {
         written
     }
 
-    fn write_new(&self, path: &Path) -> Result<(), SnapshotError> {
+    fn write_new(
+        &self,
+        path: &Path,
+        hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
+    ) -> Result<(), SnapshotError> {
         match fs::remove_file(path) {
             // It may be left over from a program that was killed.
             Ok(()) => {}
@@ -139,7 +161,7 @@ impl Snapshot {
             digest: Context::new(&SHA256),
             bytes: 0,
         };
-        self.write_to(&mut writer)?;
+        self.write_to(&mut writer, hand_out)?;
         let Digesting {
             mut inner,
             digest,
@@ -153,22 +175,29 @@ impl Snapshot {
         Ok(file.sync_all()?)
     }
 
-    fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
+    fn write_to(
+        &self,
+        writer: &mut impl Write,
+        hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
+    ) -> io::Result<()> {
         writer.write_all(MAGIC)?;
         writer.write_all(&VERSION.to_be_bytes())?;
         write_part(writer, self.issuer.as_bytes())?;
         write_part(writer, &self.jwks)?;
         write_part(writer, &self.feed_keys.to_jwks())?;
         write_part(writer, &self.heartbeat)?;
-        let count = u64::try_from(self.revocations.len()).unwrap_or(u64::MAX);
-        writer.write_all(&count.to_be_bytes())?;
-        for revocation in &self.revocations {
-            write_part(writer, &entry::encode(revocation))?;
-        }
-        Ok(())
+        let mut written = Ok(());
+        hand_out(&mut |revocation| {
+            if written.is_ok() {
+                written = write_part(writer, &entry::encode(&revocation));
+            }
+        });
+        written?;
+        // No revocation is empty.
+        write_part(writer, &[])
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
+    fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Revocation>), SnapshotError> {
         let mut rest = Rest(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
         if rest.take::<4>()? != VERSION.to_be_bytes() {
             return Err(SnapshotError::Foreign);
@@ -184,21 +213,24 @@ impl Snapshot {
         let jwks = Bytes::copy_from_slice(rest.part(JWKS_BYTES_MAX)?);
         let feed_keys = FeedKeys::from_jwks(rest.part(FEED_KEYS_BYTES_MAX)?)?;
         let heartbeat = rest.part(ITEM_BYTES_MAX)?.to_vec();
-        let count = u64::from_be_bytes(rest.take()?);
         let mut revocations = Vec::new();
-        for _ in 0..count {
-            revocations.push(entry::decode(rest.part(ITEM_BYTES_MAX)?)?);
+        loop {
+            let part = rest.part(ITEM_BYTES_MAX)?;
+            if part.is_empty() {
+                break;
+            }
+            revocations.push(entry::decode(part)?);
         }
         if rest.0.len() != DIGEST_BYTES {
             return Err(SnapshotError::Damaged);
         }
-        Ok(Self {
+        let snapshot = Self {
             issuer,
             jwks,
             feed_keys,
             heartbeat,
-            revocations,
-        })
+        };
+        Ok((snapshot, revocations))
     }
 }
 

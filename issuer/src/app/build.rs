@@ -7,7 +7,6 @@ use shared::config::{self, HumanDuration};
 use shared::crypto::random;
 use shared::feed::key::FeedSigningKey;
 use shared::feed::redis_log::RedisLog;
-use shared::limits::RATE_LIMIT_TIMEOUT;
 use shared::redis::RedisClient;
 use shared::time::Clock;
 use shared::token::ClaimsPolicy;
@@ -48,9 +47,9 @@ pub(super) fn redis_relay(
     settings: &Settings,
     store: &Store,
     key: Arc<FeedSigningKey>,
+    status: Arc<RelayStatus>,
     clock: &Arc<dyn Clock>,
-) -> Result<(RelayTask, Arc<RelayStatus>), StartError> {
-    let status = RelayStatus::new(Arc::clone(clock));
+) -> Result<RelayTask, StartError> {
     let relay = Relay::new(
         StoreDatabase::new(store.clone()),
         RedisLog::new(RedisClient::open(&settings.redis)?),
@@ -63,12 +62,11 @@ pub(super) fn redis_relay(
         },
         u64::from_be_bytes(random::bytes()),
     );
-    let task = RelayTask::Redis {
+    Ok(RelayTask::Redis {
         relay: Box::new(relay),
-        status: Arc::clone(&status),
-        listener: store.outbox_listener(),
-    };
-    Ok((task, status))
+        status,
+        listener: store.outbox_listener().map(Box::new),
+    })
 }
 
 /// The lanes that issuers share, if Redis is named. It is not reached for here.
@@ -89,7 +87,7 @@ pub(super) async fn central_lanes(
     Ok(Some(CentralLanes::new(
         client,
         &secret,
-        RATE_LIMIT_TIMEOUT,
+        settings.limits.redis_timeout.get(),
         clock,
     )))
 }

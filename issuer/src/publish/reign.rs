@@ -1,23 +1,23 @@
 //! What the holder of the lease does: gives numbers, publishes, says how far it has come, trims.
 
-use std::collections::VecDeque;
+mod audit;
+mod stream;
+
 use std::time::Duration;
 
-use shared::feed::chain::Chain;
-use shared::feed::entry;
 use shared::feed::heartbeat::Statement;
 use shared::feed::key::FeedSigningKey;
-use shared::feed::log::{LogBody, LogError, LogItem};
+use shared::feed::log::LogError;
 use shared::feed::term::{Epoch, ItemId, Term};
-use shared::feed::writer::{Append, Appended, FeedWriter, PointerRule};
+use shared::feed::writer::FeedWriter;
 use shared::revocation::Revocation;
 use shared::time::{BootTime, Clock, UnixMillis};
 
-use super::audit::Audit;
+use self::stream::Stream;
 use super::database::{BatchRequest, DatabaseAway, RelayDatabase};
 use super::relay::RelaySettings;
 use super::status::RelayStatus;
-use super::takeover::LEASE;
+use super::takeover::{LEASE, confirm_from_stream};
 use crate::store::feed::Batch;
 
 /// The lease is renewed when it was not for this long.
@@ -29,14 +29,13 @@ const RENEW_WITHIN: Duration = Duration::from_secs(2);
 /// A database that was away is tried again after this time; heartbeats go on meanwhile.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
-/// How often the stream is trimmed, if there is anything to trim.
-const TRIM_EVERY: Duration = Duration::from_secs(10);
+/// Without the database, heartbeats speak of what was so this long ago. Whoever knows better has so long to object: an
+/// issuer that committed just before, by claiming a term; one that still reaches the database, by taking over when the
+/// lease has lapsed. Both look every second or so, and may wait for an answer that does not come.
+const OBJECTION: Duration = Duration::from_secs(6);
 
 /// A fact that never expires is published again this often, so that it does not keep everything behind it.
 const REPUBLISH_EVERY: Duration = Duration::from_hours(1);
-
-/// Heartbeats that are remembered as places to trim to: more than an hour of them, and half of them when it is more.
-const CHECKPOINTS_MAX: usize = 4096;
 
 /// Why a round failed.
 #[derive(Debug, thiserror::Error)]
@@ -84,47 +83,17 @@ pub(super) struct Tools<'a, D, W> {
     pub(super) settings: RelaySettings,
 }
 
-/// How far a stream has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// No reader knows of it: it is still without a heartbeat.
-    Unseen {
-        /// The epoch that it will take the place of.
-        instead_of: Option<Epoch>,
-    },
-    InForce,
-}
-
-/// A write whose outcome is not known yet, and what is so when it is done.
-#[derive(Clone, Debug)]
-struct Write {
-    append: Append,
-    chain: Chain,
-    floor: Chain,
-    counter: u64,
-    has_heartbeat: bool,
-}
-
-/// The holder's knowledge of the stream that it writes.
+/// One issuer's time as the holder of the lease.
 #[derive(Debug)]
 pub(super) struct Reign {
-    term: Term,
-    epoch: Epoch,
-    stage: Stage,
-    last: Option<ItemId>,
-    chain: Chain,
-    floor: Chain,
-    counter: u64,
+    stream: Stream,
     /// The newest time of which a heartbeat may speak without asking the database.
     time: UnixMillis,
-    pending: Option<Write>,
-    checkpoints: VecDeque<(ItemId, Chain)>,
-    audit: Audit,
     heartbeat_at: Option<BootTime>,
-    trimmed_at: BootTime,
     /// When facts that never expire were published again, and how far the stream had come.
     republished: (BootTime, u64),
-    renewed_at: BootTime,
+    /// `None`: not yet. The first round does, since the lease of whoever writes an epoch lasts long.
+    renewed_at: Option<BootTime>,
     log_answered_at: BootTime,
     /// The database's time when everything was published, and the boot time of that.
     database_seen: Option<(UnixMillis, BootTime)>,
@@ -134,37 +103,21 @@ pub(super) struct Reign {
 impl Reign {
     /// A reign over a stream that is in force and ends with this heartbeat.
     pub(super) fn resumed(term: Term, id: ItemId, tail: &Statement, now: BootTime) -> Self {
-        let mut reign = Self::begun(term, None, now);
-        reign.epoch = tail.epoch;
-        reign.stage = Stage::InForce;
-        reign.last = Some(id);
-        reign.chain = tail.last;
-        reign.floor = tail.floor;
-        reign.time = tail.time;
-        reign.checkpoints.push_back((id, tail.last));
-        reign.audit = Audit::from(tail.floor);
-        reign.republished.1 = tail.last.seq;
-        reign
+        Self::over(Stream::resumed(term, id, tail, now), tail.time, now)
     }
 
     /// A reign over a stream that is still to be written.
     pub(super) fn begun(term: Term, instead_of: Option<Epoch>, now: BootTime) -> Self {
+        Self::over(Stream::begun(term, instead_of, now), UnixMillis(0), now)
+    }
+
+    fn over(stream: Stream, time: UnixMillis, now: BootTime) -> Self {
         Self {
-            term,
-            epoch: term,
-            stage: Stage::Unseen { instead_of },
-            last: None,
-            chain: Chain::START,
-            floor: Chain::START,
-            counter: 0,
-            time: UnixMillis(0),
-            pending: None,
-            checkpoints: VecDeque::new(),
-            audit: Audit::from(Chain::START),
+            republished: (now, stream.seq()),
+            stream,
+            time,
             heartbeat_at: None,
-            trimmed_at: now,
-            republished: (now, 0),
-            renewed_at: now,
+            renewed_at: None,
             log_answered_at: now,
             database_seen: None,
             database_due: now,
@@ -172,12 +125,12 @@ impl Reign {
     }
 
     pub(super) fn term(&self) -> Term {
-        self.term
+        self.stream.term()
     }
 
     /// Number of the last entry in the stream.
     pub(super) fn published(&self) -> u64 {
-        self.chain.seq
+        self.stream.seq()
     }
 
     /// Publishes what is committed, or says that nothing is to be published, if that is due.
@@ -191,13 +144,14 @@ impl Reign {
             return self.without_database(tools, None).await;
         }
         let is_answered = began.since(self.log_answered_at) <= RENEW_WITHIN;
-        let renews = is_answered && began.since(self.renewed_at) >= RENEW_EVERY;
+        let is_due = self.renewed_at.is_none_or(|at| began.since(at) >= RENEW_EVERY);
+        let renews = is_answered && is_due;
         let republishes = began.since(self.republished.0) >= REPUBLISH_EVERY;
         let request = BatchRequest {
-            term: self.term,
-            published: self.chain.seq,
+            term: self.term(),
+            published: self.published(),
             republish_below: republishes.then_some(self.republished.1),
-            renewal: renews.then_some((LEASE, self.chain.seq)),
+            renewal: renews.then_some((LEASE, self.published())),
         };
         let batch = match tools.database.take_batch(request).await {
             Ok(Some(batch)) => batch,
@@ -208,12 +162,12 @@ impl Reign {
             }
         };
         if renews {
-            self.renewed_at = began;
+            self.renewed_at = Some(began);
         }
         if republishes {
-            self.republished = (began, self.chain.seq);
+            self.republished = (began, self.published());
         }
-        if batch.last_seq < self.chain.seq {
+        if batch.last_seq < self.published() {
             return Err(RoundError::SetBack);
         }
         self.publish(tools, batch, began).await
@@ -233,20 +187,16 @@ impl Reign {
             self.time = batch.now;
         }
         if !is_idle || is_due {
-            let trims = batch.is_complete && self.stage == Stage::InForce;
-            let keep_from = if trims {
-                self.trim(batch.lowest_live, began)
+            let stream = &mut self.stream;
+            let trims = batch.is_complete && stream.is_in_force();
+            let cut = if trims {
+                stream.trim(batch.lowest_live, began)
             } else {
                 None
             };
-            let has_heartbeat = batch.is_complete || self.stage == Stage::InForce;
-            let write = self.write_of(
-                tools.key,
-                &batch.entries,
-                has_heartbeat.then_some(self.time),
-                keep_from,
-            );
-            self.pending = Some(write);
+            let has_heartbeat = batch.is_complete || stream.is_in_force();
+            let time = has_heartbeat.then_some(self.time);
+            stream.prepare(tools.key, &batch.entries, time, cut);
             self.flush(tools).await?;
         }
         if !batch.is_complete {
@@ -255,10 +205,7 @@ impl Reign {
         self.database_seen = Some((batch.now, began));
         tools.status.confirm(began);
         if is_idle {
-            let is_whole = self
-                .audit
-                .step(tools.writer, self.epoch, self.last, self.chain)
-                .await?;
+            let is_whole = self.stream.is_whole(tools.writer).await?;
             if !is_whole {
                 return Err(RoundError::Broken("entries were altered, added or removed"));
             }
@@ -272,32 +219,33 @@ impl Reign {
         tools: &mut Tools<'_, D, W>,
         entries: &[(u64, Revocation)],
     ) -> Result<(), RoundError> {
-        self.pending = Some(self.write_of(tools.key, entries, None, None));
+        self.stream.prepare(tools.key, entries, None, None);
         self.flush(tools).await
     }
 
     /// Goes on saying that all is well while the database is away: without it nothing can be revoked. Not if something was
-    /// committed here just before of which we do not know that it is published.
+    /// committed here just before that is not in the stream.
     async fn without_database<D: RelayDatabase, W: FeedWriter>(
         &mut self,
         tools: &mut Tools<'_, D, W>,
         away: Option<DatabaseAway>,
     ) -> Result<Round, RoundError> {
         let now = tools.clock.boot();
-        let away = || away.unwrap_or_else(|| DatabaseAway("it was a moment ago".to_owned()));
+        let away = || away.unwrap_or_else(|| DatabaseAway("it was, a moment ago".to_owned()));
         let Some((time, read_at)) = self.database_seen else {
             return Err(away().into());
         };
         let elapsed = now.since(read_at);
-        if elapsed > tools.settings.without_database || tools.status.has_unconfirmed() {
+        let is_over = elapsed > tools.settings.without_database;
+        if is_over || !confirm_from_stream(tools.writer, tools.status).await? {
             return Err(away().into());
         }
         if self
             .heartbeat_at
             .is_none_or(|at| now.since(at) >= tools.settings.heartbeat)
         {
-            self.time = time.plus(elapsed);
-            self.pending = Some(self.write_of(tools.key, &[], Some(self.time), None));
+            self.time = time.plus(elapsed.saturating_sub(OBJECTION));
+            self.stream.prepare(tools.key, &[], Some(self.time), None);
             self.flush(tools).await?;
             tools
                 .status
@@ -306,145 +254,27 @@ impl Reign {
         Ok(Round::Rest)
     }
 
-    /// The write of these entries and, if a time is given, of a heartbeat behind them.
-    fn write_of(
-        &self,
-        key: &FeedSigningKey,
-        entries: &[(u64, Revocation)],
-        time: Option<UnixMillis>,
-        trim: Option<(ItemId, Chain)>,
-    ) -> Write {
-        let mut chain = self.chain;
-        let mut items = Vec::with_capacity(entries.len() + 1);
-        for (seq, revocation) in entries {
-            let bytes = entry::encode(revocation);
-            chain = chain.with(*seq, &bytes);
-            items.push(LogItem {
-                id: ItemId::entry(*seq),
-                body: LogBody::Entry(bytes),
-            });
-        }
-        let floor = trim.map_or(self.floor, |(_, floor)| floor);
-        let counter = self.counter + 1;
-        if let Some(time) = time {
-            let before = match self.last {
-                Some(last) if last.seq == chain.seq => last,
-                _ => ItemId::entry(chain.seq),
-            };
-            let statement = Statement {
-                epoch: self.epoch,
-                term: self.term,
-                counter,
-                last: chain,
-                floor,
-                time,
-            };
-            items.push(LogItem {
-                id: before.next_heartbeat(),
-                body: LogBody::Heartbeat(statement.sign(key)),
-            });
-        }
-        let pointer = match (self.stage, time) {
-            (Stage::InForce, _) => PointerRule::InForce,
-            (Stage::Unseen { .. }, None) => PointerRule::Unseen,
-            (Stage::Unseen { instead_of }, Some(_)) => PointerRule::BringIntoForce { instead_of },
-        };
-        Write {
-            append: Append {
-                term: self.term,
-                epoch: self.epoch,
-                pointer,
-                expected_last: self.last,
-                items,
-                keep_from: trim.map(|(id, _)| id),
-            },
-            chain,
-            floor,
-            counter,
-            has_heartbeat: time.is_some(),
-        }
-    }
-
-    /// Brings the write under way to an end. If its answer was lost, the same is asked again: what is there already, and
-    /// identical, counts as written.
+    /// Brings the write under way to an end.
     async fn flush<D: RelayDatabase, W: FeedWriter>(
         &mut self,
         tools: &mut Tools<'_, D, W>,
     ) -> Result<(), RoundError> {
-        let Some(write) = &self.pending else {
+        let Some(written) = self.stream.flush(tools.writer).await? else {
             return Ok(());
         };
-        match tools.writer.append(write.append.clone()).await? {
-            Appended::Written => {}
-            Appended::TermEnded => return Err(RoundError::Deposed),
-            Appended::NotInForce => return Err(RoundError::Broken("another epoch is in force, or none")),
-            Appended::Elsewhere(_) => {
-                let Some(first) = write.append.items.first() else {
-                    return Err(RoundError::Broken("the stream ends elsewhere"));
-                };
-                let more = write.append.items.len() + 1;
-                let there = tools.writer.range(self.epoch, first.id, more).await?;
-                if there != write.append.items {
-                    return Err(RoundError::Broken("the stream ends elsewhere"));
-                }
-            }
-        }
         let now = tools.clock.boot();
         self.log_answered_at = now;
-        let Some(write) = self.pending.take() else {
-            return Ok(());
-        };
-        let entries = write.append.items.len() - usize::from(write.has_heartbeat);
-        self.last = write.append.items.last().map(|item| item.id).or(self.last);
-        (self.chain, self.floor) = (write.chain, write.floor);
-        if write.has_heartbeat {
-            self.stage = Stage::InForce;
-            self.counter = write.counter;
+        if written.has_heartbeat {
             self.heartbeat_at = Some(now);
-            self.remember_checkpoint();
         }
-        self.audit.trimmed_to(self.floor);
         tools.status.update(|figures| {
-            figures.seq = self.chain.seq;
-            figures.entries += u64::try_from(entries).unwrap_or(0);
-            if write.has_heartbeat {
+            figures.seq = self.stream.seq();
+            figures.entries += u64::try_from(written.entries).unwrap_or(0);
+            if written.has_heartbeat {
                 figures.heartbeats += 1;
                 figures.heartbeat_at = Some(now);
             }
         });
         Ok(())
-    }
-
-    fn remember_checkpoint(&mut self) {
-        if let Some(last) = self.last {
-            self.checkpoints.push_back((last, self.chain));
-        }
-        if self.checkpoints.len() > CHECKPOINTS_MAX {
-            let mut keep = false;
-            self.checkpoints.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
-    }
-
-    /// The newest heartbeat before every live entry, if it is time to trim: it becomes the first item of the stream.
-    fn trim(&mut self, lowest_live: Option<u64>, now: BootTime) -> Option<(ItemId, Chain)> {
-        if now.since(self.trimmed_at) < TRIM_EVERY {
-            return None;
-        }
-        self.trimmed_at = now;
-        let dead = |chain: &Chain| lowest_live.is_none_or(|lowest| chain.seq < lowest);
-        let count = self
-            .checkpoints
-            .iter()
-            .take_while(|(_, chain)| dead(chain))
-            .count();
-        // All before the last of them are gone from the stream.
-        self.checkpoints.drain(..count.saturating_sub(1));
-        if count == 0 {
-            return None;
-        }
-        self.checkpoints.front().copied()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::feed::key::FeedSigningKey;
 use shared::feed::term::Term;
 use shared::feed::writer::FeedWriter;
-use shared::time::Clock;
+use shared::time::{BootTime, Clock};
 use tokio_util::sync::CancellationToken;
 
 use super::database::RelayDatabase;
@@ -41,6 +41,8 @@ pub struct Relay<D, W> {
     failures: u32,
     /// The term that we took last. If the lease still has it, it is ours, whatever has happened.
     pub(super) last_term: Option<Term>,
+    /// The term that the lease had at the last look, and since which boot time we know of it.
+    pub(super) reigns_since: Option<(Term, BootTime)>,
     /// What we found in the log cannot be gone on with.
     pub(super) must_begin_epoch: bool,
     pub(super) has_stopped_holder: bool,
@@ -67,6 +69,7 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             jitter: jitter_seed | 1,
             failures: 0,
             last_term: None,
+            reigns_since: None,
             must_begin_epoch: false,
             has_stopped_holder: false,
         }

@@ -1,21 +1,33 @@
 //! What is known of the relay, for the metrics, and what requests tell it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use shared::revocation::Fact;
 use shared::time::{BootTime, Clock};
 use tokio::sync::Notify;
+
+use crate::store::CommitObserver;
+
+/// Facts that are remembered until they are known to be published: what is committed in a second, and in a Redis outage.
+const UNCONFIRMED_MAX: usize = 100_000;
+
+/// What was committed in this process, and is not known to be published.
+#[derive(Debug, Default)]
+struct Unconfirmed {
+    /// With the boot time of the commit.
+    facts: HashMap<Fact, BootTime>,
+    /// When the last was committed for which there was no room.
+    beyond: Option<BootTime>,
+}
 
 /// What requests, the relay and the metrics share.
 #[derive(Debug)]
 pub struct RelayStatus {
     clock: Arc<dyn Clock>,
     wake: Notify,
-    /// Boot time in ms of the last commit in this process that revoked something; 0: none.
-    committed_ms: AtomicU64,
-    /// Everything that this process committed before this boot time in ms is known to be published.
-    confirmed_ms: AtomicU64,
+    unconfirmed: Mutex<Unconfirmed>,
     figures: Mutex<RelaySnapshot>,
 }
 
@@ -54,16 +66,9 @@ impl RelayStatus {
         Arc::new(Self {
             clock,
             wake: Notify::new(),
-            committed_ms: AtomicU64::new(0),
-            confirmed_ms: AtomicU64::new(0),
+            unconfirmed: Mutex::default(),
             figures: Mutex::new(RelaySnapshot::default()),
         })
-    }
-
-    /// Something that revokes has been committed in this process.
-    pub fn note_commit(&self) {
-        self.committed_ms.fetch_max(self.now_ms(), Ordering::SeqCst);
-        self.wake();
     }
 
     /// There may be something to publish.
@@ -78,13 +83,27 @@ impl RelayStatus {
 
     /// Everything that was committed here before `at` is published.
     pub(super) fn confirm(&self, at: BootTime) {
-        self.confirmed_ms.fetch_max(millis(at), Ordering::SeqCst);
+        let mut unconfirmed = self.unconfirmed();
+        unconfirmed.facts.retain(|_, committed_at| *committed_at >= at);
+        unconfirmed.beyond = unconfirmed.beyond.filter(|committed_at| *committed_at >= at);
+    }
+
+    /// These facts are in the stream.
+    pub(super) fn confirm_facts<'a>(&self, facts: impl IntoIterator<Item = &'a Fact>) {
+        let mut unconfirmed = self.unconfirmed();
+        for fact in facts {
+            unconfirmed.facts.remove(fact);
+        }
     }
 
     /// Whether something was committed here of which nobody knows whether it is published.
     pub(super) fn has_unconfirmed(&self) -> bool {
-        let committed = self.committed_ms.load(Ordering::SeqCst);
-        committed != 0 && committed >= self.confirmed_ms.load(Ordering::SeqCst)
+        let unconfirmed = self.unconfirmed();
+        !unconfirmed.facts.is_empty() || unconfirmed.beyond.is_some()
+    }
+
+    fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the figures.
@@ -97,12 +116,20 @@ impl RelayStatus {
     pub fn snapshot(&self) -> RelaySnapshot {
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn now_ms(&self) -> u64 {
-        millis(self.clock.boot()).max(1)
-    }
 }
 
-fn millis(at: BootTime) -> u64 {
-    u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX)
+impl CommitObserver for RelayStatus {
+    fn committed(&self, facts: Vec<Fact>) {
+        let now = self.clock.boot();
+        let mut unconfirmed = self.unconfirmed();
+        for fact in facts {
+            if unconfirmed.facts.len() < UNCONFIRMED_MAX {
+                unconfirmed.facts.insert(fact, now);
+            } else {
+                unconfirmed.beyond = Some(now);
+            }
+        }
+        drop(unconfirmed);
+        self.wake();
+    }
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use shared::feed::entry;
 use shared::feed::heartbeat::Statement;
-use shared::feed::log::{LogBody, LogError};
+use shared::feed::log::{FeedLog, LogBody, LogError};
 use shared::feed::term::{Epoch, ItemId, Term};
 use shared::feed::writer::FeedWriter;
 use shared::limits;
-use shared::revocation::Revocation;
+use shared::revocation::{Fact, Revocation};
+use shared::time::BootTime;
 
 use super::database::RelayDatabase;
 use super::reign::{Reign, RoundError};
 use super::relay::Relay;
+use super::status::RelayStatus;
 use crate::store::feed::LeaseView;
 
 /// How long the lease lasts without being renewed.
@@ -47,7 +49,8 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         self.status.update(|figures| figures.unpublished_for = waited);
         let is_own = self.last_term == Some(view.term);
         let is_writing_epoch = view.ends_at > view.now.plus(LEASE);
-        let is_overdue = waited > OVERDUE && !is_writing_epoch;
+        let has_reigned = self.has_reigned(view.term, looked_at);
+        let is_overdue = waited > OVERDUE && has_reigned && !is_writing_epoch;
         if !is_own && !is_overdue && view.now < view.ends_at {
             return Ok(None);
         }
@@ -80,6 +83,17 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         self.go_on_or_begin(term).await.map(Some)
     }
 
+    /// Whether the holder has had time to publish what it found. Otherwise two issuers would take an old row as a reason to
+    /// take the lease from each other, and neither would come to saying that it has published it.
+    fn has_reigned(&mut self, term: Term, now: BootTime) -> bool {
+        let since = match self.reigns_since {
+            Some((seen, since)) if seen == term => since,
+            _ => now,
+        };
+        self.reigns_since = Some((term, since));
+        now.since(since) > OVERDUE
+    }
+
     /// The database is away, and something was committed here of which we do not know that it is published. A holder
     /// that goes on without the database would say that it is: claiming a term stops it.
     async fn stop_a_holder_who_cannot_know(&mut self) {
@@ -87,18 +101,22 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             return;
         }
         let stopped = async {
+            if confirm_from_stream(&mut self.writer, &self.status).await? {
+                return Ok(false);
+            }
             let number = self.writer.term().await?.map_or(0, |term| term.number);
             self.writer.claim(Term::fresh(number.saturating_add(1))).await
         };
         match stopped.await {
-            Ok(_) => {
+            Ok(false) => {}
+            Ok(true) => {
                 self.has_stopped_holder = true;
                 tracing::warn!(
                     "a revocation was committed just before the database went away: no heartbeat says that it is published"
                 );
             }
             Err(error) => {
-                tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers")
+                tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers");
             }
         }
     }
@@ -220,4 +238,26 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             reign.append_unseen(&mut self.tools(), &facts).await?;
         }
     }
+}
+
+/// Looks in the stream for what was committed here and is not known to be published, from the newest entries back: what
+/// is a second old is there, unless it never will be. Whether all of it is.
+pub(super) async fn confirm_from_stream<L: FeedLog>(
+    log: &mut L,
+    status: &RelayStatus,
+) -> Result<bool, LogError> {
+    if !status.has_unconfirmed() {
+        return Ok(true);
+    }
+    let Some(epoch) = log.pointer().await? else {
+        return Ok(false);
+    };
+    let newest = log.newest(epoch, None, limits::FEED_PAGE).await?;
+    let published = newest.iter().filter_map(|item| match &item.body {
+        LogBody::Entry(bytes) => entry::decode(bytes).ok(),
+        _ => None,
+    });
+    let published: Vec<Fact> = published.map(|revocation| revocation.fact).collect();
+    status.confirm_facts(&published);
+    Ok(!status.has_unconfirmed())
 }

@@ -120,7 +120,8 @@ impl CentralLanes {
     async fn connect(&self) -> Result<RedisConnection, Box<dyn std::error::Error + Send + Sync>> {
         let options = ConnectOptions {
             connect_timeout: RATE_LIMIT_CONNECT_TIMEOUT,
-            response_timeout: Some(self.timeout),
+            // The trial's; whatever is asked later has less time.
+            response_timeout: Some(RATE_LIMIT_CONNECT_TIMEOUT.max(self.timeout)),
         };
         let mut connection = self.client.connect(options).await?;
         let trial = self.names.trial();
@@ -128,7 +129,6 @@ impl CentralLanes {
             interval: Duration::from_millis(1),
             tolerance: Duration::from_millis(1),
         };
-        // A server that has just started answers its first script late.
         let tried = async {
             let _: (u64, u64) = self
                 .taking_for(&trial, false, gcra)

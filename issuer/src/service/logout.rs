@@ -1,10 +1,13 @@
 //! Logout: of this session, or of every one.
 
 use shared::id::SubjectId;
+use shared::limits;
+use shared::revocation::Fact;
+use shared::token::Claims;
 
 use super::authenticate::invalid;
 use super::{Service, ServiceError};
-use crate::store::{Work, session, user};
+use crate::store::{Work, outbox, session, user};
 
 impl Service {
     /// Ends the session of a token, or with `all` every session of its user.
@@ -19,22 +22,38 @@ impl Service {
         signed.check_origin(&self.policy.claims).map_err(invalid)?;
         let claims = signed.claims();
         let mut work = self.store.write().await?;
-        if all {
-            self.end_every_session(&mut work, claims.subject).await?;
+        let is_known = if all {
+            self.end_every_session(&mut work, claims.subject).await?
         } else {
-            session::end(&mut work, claims.session).await?;
+            session::end(&mut work, claims.session).await?
+                || session::exists(&mut work, claims.session).await?
+        };
+        // A database that was set back has forgotten what it signed, and no longer refuses it by itself.
+        if !is_known && !self.has_expired(claims) {
+            outbox::record(
+                &mut work,
+                &Fact::Session {
+                    session: claims.session,
+                },
+            )
+            .await?;
         }
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }
 
-    async fn end_every_session(&self, work: &mut Work, user: SubjectId) -> Result<(), ServiceError> {
+    fn has_expired(&self, claims: &Claims) -> bool {
+        self.clock.now() > claims.expires_at.to_millis().plus(limits::LEEWAY_MAX)
+    }
+
+    /// `false`: there is no such user.
+    async fn end_every_session(&self, work: &mut Work, user: SubjectId) -> Result<bool, ServiceError> {
         // The user's row first, as everywhere, so that a login under way is either ended or comes after.
         if user::lock(work, user, user, false).await?.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         user::outdate_tokens(work, user).await?;
         session::end_all_but(work, user, None).await?;
-        Ok(())
+        Ok(true)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::config::{Invalid, Settings as Checked};
+use shared::limits::RATE_LIMIT_TIMEOUT_MAX;
 use shared::role::RoleName;
 
 use super::{Cookies, Password, Settings, Tokens};
@@ -13,6 +14,7 @@ impl Checked for Settings {
         self.check_lifetimes()?;
         self.check_passwords()?;
         self.check_web()?;
+        self.check_limits()?;
         self.redis.check().map_err(|invalid| invalid.within("redis"))?;
         if self.audience.is_empty() {
             return Err(Invalid::new("audience", "expected a name, such as `movies`"));
@@ -87,6 +89,15 @@ impl Settings {
             return Err(Invalid::new("relay.without_database", "expected 0s to 1h"));
         }
         Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), Invalid> {
+        let timeout = self.limits.redis_timeout.get();
+        if (Duration::from_millis(1)..=RATE_LIMIT_TIMEOUT_MAX).contains(&timeout) {
+            Ok(())
+        } else {
+            Err(Invalid::new("limits.redis_timeout", "expected 1ms to 10s"))
+        }
     }
 
     fn check_passwords(&self) -> Result<(), Invalid> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use shared::config::{HttpUrl, HumanDuration, Limit, Rate, Secret};
 use shared::crypto::rsa::KeyBits;
+use shared::limits::RATE_LIMIT_TIMEOUT;
 
 use crate::http::SameSite;
 
@@ -160,6 +161,8 @@ pub struct Limits {
     pub login_per_account: Rate,
     /// Registrations from one address.
     pub register_per_ip: Rate,
+    /// How long Redis may take to answer before it is done without.
+    pub redis_timeout: HumanDuration,
 }
 
 impl Default for Limits {
@@ -168,6 +171,7 @@ impl Default for Limits {
             login_per_ip: Rate::per_minute(30),
             login_per_account: Rate::per_minute(10),
             register_per_ip: Rate::per_minute(10),
+            redis_timeout: HumanDuration(RATE_LIMIT_TIMEOUT),
         }
     }
 }

@@ -20,7 +20,9 @@ pub async fn record(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
         Fact::Key { .. } => None,
         _ => Some(expiry(work).await?),
     };
-    insert(work, fact, expires).await
+    insert(work, fact, expires).await?;
+    work.note_fact(fact);
+    Ok(())
 }
 
 /// Writes a fact into the outbox, and wakes who listens when that is committed.

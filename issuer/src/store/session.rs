@@ -144,6 +144,16 @@ pub async fn end(work: &mut Work, session: SessionId) -> Result<bool, StoreError
     Ok(true)
 }
 
+/// Whether there is such a session, ended or not.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn exists(work: &mut Work, session: SessionId) -> Result<bool, StoreError> {
+    const EXISTS: Statement = Statement::both("SELECT id FROM sessions WHERE id = $1");
+    Ok(work.fetch_optional(&EXISTS, args![session]).await?.is_some())
+}
+
 /// Ends every session of a user, but `keep`. Their access tokens are refused by the user's raised version, which the
 /// caller sees to (`user::outdate_tokens`).
 ///

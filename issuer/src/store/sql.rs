@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::revocation::Fact;
 use shared::time::{Clock, UnixMillis};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
@@ -58,6 +59,12 @@ fn is_passing(code: &str) -> bool {
     }
     code.parse::<u32>()
         .is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 10 | 13))
+}
+
+/// Who hears at once of revocations that were committed in this process.
+pub trait CommitObserver: std::fmt::Debug + Send + Sync {
+    /// These facts have been committed.
+    fn committed(&self, facts: Vec<Fact>);
 }
 
 /// A statement's text for each database. `$1` works in both.
@@ -252,18 +259,23 @@ pub struct Work {
     clock: Arc<dyn Clock>,
     now: Option<UnixMillis>,
     skew: Duration,
+    /// Facts that were put into the outbox, and who is to hear of them.
+    facts: Vec<Fact>,
+    observer: Option<Arc<dyn CommitObserver>>,
     /// How the database means to run each statement, where a test asks for it.
     #[cfg(test)]
     pub(super) plans: Option<Vec<String>>,
 }
 
 impl Work {
-    pub(super) fn new(link: Link, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(link: Link, clock: Arc<dyn Clock>, observer: Option<Arc<dyn CommitObserver>>) -> Self {
         Self {
             link,
             clock,
             now: None,
             skew: Duration::ZERO,
+            facts: Vec::new(),
+            observer,
             #[cfg(test)]
             plans: None,
         }
@@ -311,6 +323,13 @@ impl Work {
         Ok(now)
     }
 
+    /// Notes a fact that was put into the outbox.
+    pub(super) fn note_fact(&mut self, fact: &Fact) {
+        if self.observer.is_some() {
+            self.facts.push(fact.clone());
+        }
+    }
+
     /// How far this machine's clock was off the database's when [`Work::now`] was read; zero before that.
     pub fn clock_skew(&self) -> Duration {
         self.skew
@@ -323,10 +342,14 @@ impl Work {
     /// [`StoreError`] if the database does not answer: whether it took it is unknown then.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.link {
-            Link::PostgresTransaction(transaction) => Ok(transaction.commit().await?),
-            Link::SqliteTransaction(transaction) => Ok(transaction.commit().await?),
-            Link::Postgres(_) | Link::Sqlite(_) => Ok(()),
+            Link::PostgresTransaction(transaction) => transaction.commit().await?,
+            Link::SqliteTransaction(transaction) => transaction.commit().await?,
+            Link::Postgres(_) | Link::Sqlite(_) => {}
         }
+        if let Some(observer) = self.observer.filter(|_| !self.facts.is_empty()) {
+            observer.committed(self.facts);
+        }
+        Ok(())
     }
 
     /// Runs a statement and gives the number of rows it changed.

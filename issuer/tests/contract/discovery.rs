@@ -1,6 +1,7 @@
 //! What clients and services look up, and what holds for every answer.
 
 use serde_json::{Value, json};
+use shared::feed::key::FeedKeys;
 use shared::keys::KeySet;
 use shared::token::CompactToken;
 
@@ -9,6 +10,7 @@ use crate::support::{Database, Site};
 
 crate::on_both_databases!(
     the_keys_are_published,
+    the_feed_keys_are_published_apart_from_those_that_sign_tokens,
     the_metadata_is_published,
     the_document_is_openapi_3_1,
     the_docs_need_nothing_from_outside,
@@ -16,6 +18,27 @@ crate::on_both_databases!(
     a_trailing_slash_makes_no_difference,
     unknown_paths_and_wrong_methods_are_problems,
 );
+
+async fn the_feed_keys_are_published_apart_from_those_that_sign_tokens(database: Database) {
+    let site = Site::start(database).await;
+    let answer = site.get("/.well-known/revocation-feed.json").send().await;
+    answer.is(200);
+    assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
+    assert!(!FeedKeys::from_jwks(&answer.body).unwrap().is_empty());
+    let set: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(set["keys"].as_array().map(Vec::len), Some(1));
+    let key = &set["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"]), (&"OKP".into(), &"Ed25519".into()));
+    assert_eq!(key["d"], Value::Null);
+    let tag = answer.header("etag").unwrap();
+    let again = site
+        .get("/.well-known/revocation-feed.json")
+        .header("if-none-match", tag);
+    again.send().await.is(304);
+    let signing = site.get("/.well-known/jwks.json").send().await;
+    assert!(FeedKeys::from_jwks(&signing.body).is_err());
+    assert!(KeySet::from_jwks(&answer.body, 1).is_err());
+}
 
 async fn the_keys_are_published(database: Database) {
     let site = Site::start(database).await;

@@ -297,8 +297,10 @@ async fn issuers_of_one_database_limit_together(database: Database) {
     let Some(redis) = RedisServer::start_or_skip("limits through Redis", "") else {
         return;
     };
+    // Long enough for a machine that is busy with other tests.
     let settings = format!(
-        "redis.url = {:?}\nlimits.login_per_account = '3/1h'\nlimits.register_per_ip = '2/1h'",
+        "redis.url = {:?}\nlimits.login_per_account = '3/1h'\nlimits.register_per_ip = '2/1h'\n\
+         limits.redis_timeout = '10s'",
         redis.unix_url()
     );
     let one = Site::start_with(database, &settings).await;

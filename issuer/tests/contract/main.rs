@@ -16,6 +16,7 @@ mod cookies;
 mod discovery;
 mod limits;
 mod power;
+mod redis_user;
 mod registration;
 mod roles;
 mod sessions;

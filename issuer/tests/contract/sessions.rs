@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use crate::shape::{NOBODY, assert_id, assert_time, fields};
 use crate::support::{ADMIN, Database, PASSWORD, Person, Site, claims};
 
-crate::on_both_databases!(sessions_are_listed_and_ended, the_history_tells_every_attempt,);
+crate::on_both_databases!(
+    sessions_are_listed_and_ended,
+    what_the_database_has_forgotten_can_be_ended,
+    the_history_tells_every_attempt,
+);
 
 async fn sessions_are_listed_and_ended(database: Database) {
     let site = Site::start(database).await;
@@ -83,6 +87,31 @@ async fn sessions_are_listed_and_ended(database: Database) {
     end(admin.session(), &root.access).await.no_content();
     end(root.session(), &root.access).await.no_content();
     list(&root.access).await.unauthorised("revoked");
+}
+
+async fn what_the_database_has_forgotten_can_be_ended(database: Database) {
+    let site = Site::start(database).await;
+    let (neo, smith) = (site.register("neo").await, site.register("smith").await);
+    let facts = async || site.rows().await["outbox"];
+    // As after a return to an older backup.
+    site.database
+        .run("DELETE FROM refresh_tokens; DELETE FROM sessions; DELETE FROM users WHERE login = 'smith'")
+        .await;
+    for (path, token) in [
+        ("/api/v1/user/logout", &neo.access),
+        ("/api/v1/user/logout?all=true", &smith.access),
+    ] {
+        let before = facts().await;
+        site.post(path).bearer(token).send().await.no_content();
+        assert_eq!(
+            facts().await,
+            before + 1,
+            "{path}: the edges still believe the token"
+        );
+        let expired = site.expired(token);
+        site.post(path).bearer(&expired).send().await.no_content();
+        assert_eq!(facts().await, before + 1, "{path}: nobody believes it any more");
+    }
 }
 
 async fn the_history_tells_every_attempt(database: Database) {

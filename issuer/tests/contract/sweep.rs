@@ -36,7 +36,7 @@ use Who::{Admin, Anyone, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superus
 /// A UUID that is nobody's.
 const NOBODY: &str = "01890000-0000-7000-8000-00000000dead";
 
-const ROUTES: [(&str, &str, Who); 32] = [
+const ROUTES: [(&str, &str, Who); 33] = [
     ("POST", "/api/v1/user", Anyone),
     ("GET", "/api/v1/user", Admin),
     ("POST", "/api/v1/user/login", Anyone),
@@ -65,6 +65,7 @@ const ROUTES: [(&str, &str, Who); 32] = [
     ("POST", "/api/v1/user/{user_id}/role/{role_id}", Editor),
     ("DELETE", "/api/v1/user/{user_id}/role/{role_id}", Editor),
     ("GET", "/.well-known/jwks.json", Anyone),
+    ("GET", "/.well-known/revocation-feed.json", Anyone),
     ("GET", "/.well-known/oauth-authorization-server", Anyone),
     ("GET", "/.well-known/openid-configuration", Anyone),
     ("GET", "/api/openapi.json", Anyone),

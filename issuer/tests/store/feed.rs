@@ -220,6 +220,21 @@ on_both! {
         store.close().await;
     }
 
+    async fn a_database_that_was_set_back_gives_no_numbers(database: &Database) {
+        let store = open(database).await;
+        hold(&store).await;
+        let before = record(&store).await;
+        take(&store, 0, 10).await;
+        // The stream has two numbers more, and as many facts wait here: they must not get those.
+        record(&store).await;
+        record(&store).await;
+        let batch = take(&store, 3, 10).await;
+        assert_eq!((batch.last_seq, batch.is_complete, batch.entries), (1, false, Vec::new()));
+        assert_eq!(database.number("SELECT COUNT(*) FROM outbox WHERE seq IS NULL").await, 2);
+        assert_eq!(said(&take(&store, 0, 10).await.entries)[0], numbered(1, &[before])[0]);
+        store.close().await;
+    }
+
     async fn facts_get_numbers_in_the_order_of_writing_and_keep_them(database: &Database) {
         let store = open(database).await;
         hold(&store).await;

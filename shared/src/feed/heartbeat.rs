@@ -47,6 +47,7 @@ pub enum InvalidHeartbeat {
 
 impl Statement {
     /// What is signed, without the context.
+    #[cfg(feature = "signing")]
     fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(SIGNED_BYTES);
         bytes.push(FORM);

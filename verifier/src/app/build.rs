@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use shared::config::TrustedPeers;
+use shared::crypto::random;
 use shared::feed::RevocationFeed;
 use shared::feed::key::FeedKeys;
+use shared::feed::reader::{ReaderStart, StreamFeed};
+use shared::feed::redis_log::RedisLog;
 use shared::redis::RedisClient;
 use shared::serve::{Peer, Tls, TlsError, TlsFiles};
 use shared::token::ClaimsPolicy;
 
 use super::StartError;
+use super::followers::Followed;
+use super::snapshot::{self, SnapshotKeeper};
 use crate::http::Context;
 use crate::http::redirect::LoginRedirect;
 use crate::http::respond::Answers;
@@ -28,7 +33,7 @@ pub(super) enum FeedFrom {
     /// From whoever started this.
     Given(Box<dyn RevocationFeed>),
     /// From Redis.
-    Redis(RedisClient),
+    Redis(Box<RedisClient>),
 }
 
 /// What the settings ask for.
@@ -45,7 +50,7 @@ pub(super) fn feed_of(
         }
         (Revocations::Redis, Some(feed)) => Ok(FeedFrom::Given(feed)),
         (Revocations::Redis, None) if settings.redis.is_given() => {
-            Ok(FeedFrom::Redis(RedisClient::open(&settings.redis)?))
+            Ok(FeedFrom::Redis(Box::new(RedisClient::open(&settings.redis)?)))
         }
         (Revocations::Redis, None) => Err(StartError::Setting {
             key: "redis.url",
@@ -54,8 +59,30 @@ pub(super) fn feed_of(
     }
 }
 
+/// Has the feed on Redis followed, from where the snapshot ends if there is one.
+pub(super) async fn read_feed(
+    settings: &Settings,
+    client: RedisClient,
+    schedule: KeySchedule,
+    pipeline: &Arc<Pipeline>,
+    followed: &mut Followed,
+) -> Result<(), StartError> {
+    let restored = snapshot::restore(settings, pipeline).await;
+    let feed_keys = feed_keys(settings, schedule, restored.feed_keys)?;
+    let start = ReaderStart {
+        keys: feed_keys.view(),
+        clock: Arc::clone(&pipeline.clock),
+        newest_seen: restored.newest_seen,
+        jitter_seed: u64::from_ne_bytes(random::bytes()),
+    };
+    followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(client), start)));
+    followed.snapshot = SnapshotKeeper::of(settings, &feed_keys);
+    followed.feed_keys = Some(feed_keys);
+    Ok(())
+}
+
 /// The feed keys' replica, which begins with a snapshot's.
-pub(super) fn feed_keys(
+fn feed_keys(
     settings: &Settings,
     schedule: KeySchedule,
     known: FeedKeys,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::keys::feed::FeedKeyReplica;
 use crate::pipeline::Pipeline;
 use crate::settings::Settings;
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot::{ReadSnapshot, Snapshot, SnapshotError};
 
 /// The least time between two snapshots.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -37,8 +37,8 @@ pub(super) async fn restore(settings: &Settings, pipeline: &Arc<Pipeline>) -> Re
     };
     let (issuer, pipeline, shown) = (settings.issuer.clone(), Arc::clone(pipeline), path.clone());
     let restoring = tokio::task::spawn_blocking(move || {
-        let (snapshot, statement) = Snapshot::read(&path, &issuer)?;
-        Ok(put_into_force(&snapshot, &statement, &pipeline))
+        let read = Snapshot::read(&path, &issuer)?;
+        Ok(put_into_force(&read, &pipeline))
     });
     let error: Box<dyn std::error::Error + Send + Sync> = match restoring.await {
         Ok(Ok(restored)) => return restored,
@@ -57,7 +57,12 @@ pub(super) async fn restore(settings: &Settings, pipeline: &Arc<Pipeline>) -> Re
     Restored::default()
 }
 
-fn put_into_force(snapshot: &Snapshot, statement: &Statement, pipeline: &Pipeline) -> Restored {
+fn put_into_force(read: &ReadSnapshot, pipeline: &Pipeline) -> Restored {
+    let ReadSnapshot {
+        snapshot,
+        statement,
+        revocations,
+    } = read;
     if let Err(error) = pipeline.keys.take(snapshot.jwks.clone()) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -67,9 +72,9 @@ fn put_into_force(snapshot: &Snapshot, statement: &Statement, pipeline: &Pipelin
     let heartbeat = heartbeat(snapshot, statement, pipeline.clock.as_ref());
     pipeline
         .revocations
-        .restore(&snapshot.revocations, &heartbeat, pipeline.clock.as_ref());
+        .restore(revocations, &heartbeat, pipeline.clock.as_ref());
     tracing::info!(
-        revocations = snapshot.revocations.len(),
+        revocations = revocations.len(),
         time = %statement.time,
         "the snapshot is in force"
     );
@@ -151,13 +156,15 @@ impl SnapshotKeeper {
         if jwks.is_empty() {
             return Ok(());
         }
+        let feed_keys = self.feed_keys.current();
+        // Its key may have been withdrawn since; then there will be another heartbeat soon.
+        Statement::verify(&heartbeat, &feed_keys)?;
         let snapshot = Snapshot {
             issuer: self.issuer.clone(),
             jwks,
-            feed_keys: self.feed_keys.current(),
+            feed_keys,
             heartbeat: heartbeat.to_vec(),
-            revocations: pipeline.revocations.set().to_sorted(),
         };
-        snapshot.write(&self.path)
+        snapshot.write(&self.path, |take| pipeline.revocations.set().for_each(take))
     }
 }

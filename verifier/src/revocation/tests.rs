@@ -157,3 +157,114 @@ async fn without_a_feed_it_is_off() {
     assert_eq!((view.freshness, view.now), (Freshness::Off, START));
     assert!(view.freshness.is_trusted());
 }
+
+/// A heartbeat as it comes from a stream.
+fn read_heartbeat(counter: u64, time: UnixMillis, read_at: BootTime) -> FeedEvent {
+    FeedEvent::Heartbeat(Heartbeat {
+        epoch: 2,
+        term: 3,
+        counter,
+        seq: 4,
+        time,
+        read_at: Some(read_at),
+        signed: Some([7].as_slice().into()),
+    })
+}
+
+fn sees(replica: &RevocationReplica, clock: &ManualClock) -> (Freshness, UnixMillis) {
+    let view = replica.view(clock.now(), clock.boot());
+    (view.freshness, view.now)
+}
+
+#[test]
+fn behind_a_gap_nothing_counts_until_the_next_heartbeat() {
+    let (replica, clock) = (RevocationReplica::new(BOUNDS), ManualClock::at(START));
+    let ahead = START.plus(seconds(2));
+    replica.take_in(&FeedEvent::Lost(Gap::Missing), &clock);
+    assert_eq!(sees(&replica, &clock), (Freshness::Loading, START));
+    replica.take_in(&read_heartbeat(1, ahead, clock.boot()), &clock);
+    let entries = FeedEvent::Entries {
+        seq: 5,
+        revocations: vec![revocation(None)],
+    };
+    replica.take_in(&entries, &clock);
+    assert_eq!(
+        sees(&replica, &clock),
+        (Freshness::Fresh { age: seconds(0) }, ahead)
+    );
+    assert!(replica.proved().is_some() && replica.trouble().is_none());
+
+    replica.take_in(&FeedEvent::Lost(Gap::Chain), &clock);
+    assert_eq!(
+        sees(&replica, &clock),
+        (Freshness::Loading, ahead),
+        "tokens still expire by the newest heartbeat's time"
+    );
+    assert!(replica.proved().is_none() && replica.is_loaded());
+    assert_eq!(replica.newest_heartbeat().unwrap().counter, 1);
+    assert_eq!(replica.set().counts()[0].1, 1, "what is known stays");
+    assert!(replica.trouble().unwrap().contains("chain"));
+
+    // Neither a heartbeat from the future nor the feed's being away changes that.
+    let future = START.plus(seconds(6));
+    replica.take_in(&read_heartbeat(2, future, clock.boot()), &clock);
+    replica.take_in(&FeedEvent::Away("cut off".into()), &clock);
+    assert_eq!(sees(&replica, &clock), (Freshness::Loading, ahead));
+    assert_eq!(*replica.trouble().unwrap(), "away: cut off");
+
+    replica.take_in(&read_heartbeat(3, START, clock.boot()), &clock);
+    assert_eq!(
+        sees(&replica, &clock),
+        (Freshness::Fresh { age: seconds(0) }, ahead),
+        "a database that was set back does not make tokens live longer"
+    );
+    assert!(replica.trouble().is_none());
+    let gaps: Vec<_> = replica
+        .gaps()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(gaps, [("chain", 1), ("missing", 1)]);
+    assert_eq!(replica.entries()[0], ("session", 1));
+    assert_eq!(
+        (replica.heartbeats_counted(), replica.heartbeats_ignored()),
+        (2, 1)
+    );
+}
+
+#[test]
+fn being_away_alone_lets_it_grow_old() {
+    let (replica, clock) = (RevocationReplica::new(BOUNDS), ManualClock::at(START));
+    replica.take_in(&read_heartbeat(1, START, clock.boot()), &clock);
+    replica.take_in(&FeedEvent::Away("cut off".into()), &clock);
+    clock.advance(seconds(30));
+    assert_eq!(sees(&replica, &clock).0, Freshness::Fresh { age: seconds(30) });
+    clock.advance(seconds(1));
+    assert_eq!(sees(&replica, &clock).0, Freshness::Stale { age: seconds(31) });
+}
+
+#[test]
+fn a_heartbeats_age_counts_from_when_it_was_read() {
+    let (replica, clock) = (RevocationReplica::new(BOUNDS), ManualClock::at(START));
+    let read_at = BootTime(clock.boot().0.saturating_sub(seconds(12)));
+    replica.take_in(&read_heartbeat(1, START, read_at), &clock);
+    assert_eq!(sees(&replica, &clock).0, Freshness::Fresh { age: seconds(12) });
+}
+
+#[test]
+fn what_is_restored_is_judged_like_what_is_read() {
+    for (time, expected) in [
+        (START.minus(seconds(20)), Freshness::Fresh { age: seconds(20) }),
+        (START.minus(seconds(31)), Freshness::Stale { age: seconds(31) }),
+        (START.plus(seconds(6)), Freshness::Loading),
+    ] {
+        let (replica, clock) = (RevocationReplica::new(BOUNDS), ManualClock::at(START));
+        let FeedEvent::Heartbeat(heartbeat) = read_heartbeat(1, time, clock.boot()) else {
+            panic!("no heartbeat");
+        };
+        replica.restore(&[revocation(None)], &heartbeat, &clock);
+        assert_eq!(sees(&replica, &clock).0, expected);
+        assert_eq!(replica.set().counts()[0].1, 1, "the facts count in any case");
+        assert_eq!(replica.is_loaded(), expected != Freshness::Loading);
+    }
+}

@@ -126,7 +126,11 @@ fn what_is_impossible_is_refused_with_key_and_remedy() {
         ("redis.master = \"main\"", "redis.master", "redis.sentinels"),
         ("redis.disabled = true", "redis.disabled", "revocations"),
         ("threads = 0", "threads", ""),
-        ("snapshot = \"x\"", "snapshot", ""),
+        (
+            "snapshot = \"x\"\nrevocations = \"off\"",
+            "snapshot",
+            "leave it out",
+        ),
         ("cache.size = 1", "cache.size", "capacity"),
     ] {
         let error = loaded(toml).unwrap_err();

@@ -9,6 +9,8 @@
 
 mod access;
 mod browsers;
+mod feed_keys;
+mod feed_on_redis;
 mod freshness;
 mod key_fetching;
 mod original_request;
@@ -17,4 +19,5 @@ mod reload;
 mod revoking;
 mod robustness;
 mod rules;
+mod snapshot;
 mod support;

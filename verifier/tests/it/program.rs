@@ -1,27 +1,15 @@
 //! The program itself: what it prints, how it ends, and that it serves.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
-use serde_json::Value;
-use shared::serve::BoundAddress;
 use shared::testkit::{TestKey, TokenForge};
 use shared::time::{Clock, SystemClock};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
 use verifier::http::Endpoint;
 
-use crate::support::{Canned, Client, KeyServer, Request, until};
+use crate::support::{Canned, Client, KeyServer, Request, Served, logged, program, until};
 
 const RULES: &str = "default = \"allow\"\n[[rule]]\npath = \"/me\"\nauthenticated = true\n";
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_verifier"));
-    command.env_clear().kill_on_drop(true).stdin(Stdio::null());
-    command
-}
 
 async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let Output {
@@ -74,6 +62,9 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
         (status, out.as_str(), err.as_str()),
         (0, "settings and rules are good\n", "")
     );
+    let redis = ("VERIFIER__REDIS__URL", "redis://127.0.0.1:6379");
+    let (status, out, _) = run(&["check-config", "--rules", &rules], &[redis]).await;
+    assert_eq!((status, out.as_str()), (0, "settings and rules are good\n"));
 
     let covered = write(
         "covered.toml",
@@ -98,12 +89,22 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
         (
             vec!["check-config", "--rules", &rules],
             vec![],
-            vec!["revocations: the feed on Redis is not part of this version"],
+            vec!["redis.url: missing", "redis://127.0.0.1:6379", "\"off\""],
         ),
         (
             vec!["serve", "--rules", &rules],
             vec![],
-            vec!["revocations: the feed on Redis", "\"off\"", "usher"],
+            vec!["redis.url: missing", "redis.sentinels", "redis.cluster"],
+        ),
+        (
+            vec!["check-config", "--rules", &rules],
+            vec![("VERIFIER__REDIS__URL", "http://redis")],
+            vec!["VERIFIER__REDIS__URL", "redis://"],
+        ),
+        (
+            vec!["check-config", "--rules", &rules],
+            vec![off, ("VERIFIER__SNAPSHOT", "/var/lib/snapshot")],
+            vec!["VERIFIER__SNAPSHOT", "snapshot", "leave it out"],
         ),
         (
             vec!["check-config"],
@@ -152,84 +153,16 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
     }
 }
 
-/// The program, serving.
-struct Served {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    public: BoundAddress,
-    admin: BoundAddress,
-}
-
-impl Served {
-    async fn start(folder: &Path, keys: &KeyServer) -> Self {
-        let rules = folder.join("rules.toml");
-        std::fs::write(&rules, RULES).unwrap();
-        let mut child = program()
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-                "--rules",
-            ])
-            .arg(rules)
-            .env("VERIFIER__REVOCATIONS", "off")
-            .env("VERIFIER__THREADS", "1")
-            .env("VERIFIER__JWKS_URL", format!("{}/keys", keys.origin))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let public = address_in(&logged(&mut log, "the verifier listens").await);
-        let admin = address_in(&logged(&mut log, "health and metrics are here").await);
-        Self {
-            child,
-            log,
-            public,
-            admin,
-        }
-    }
-
-    async fn admin(&self, path: &str) -> (u16, String) {
-        let answer = Client::connect(&self.admin)
-            .await
-            .ask(&Request::raw("GET", path))
-            .await;
-        (answer.status, String::from_utf8(answer.body).unwrap())
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-}
-
-/// The next log line with this message.
-async fn logged(log: &mut Lines<BufReader<ChildStderr>>, message: &str) -> Value {
-    let wait = async {
-        loop {
-            let line = log.next_line().await.unwrap().expect("the log goes on");
-            let event: Value = serde_json::from_str(&line).expect("JSON lines where there is no terminal");
-            if event["message"] == message {
-                return event;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait)
-        .await
-        .expect("it is logged in time")
-}
-
-fn address_in(event: &Value) -> BoundAddress {
-    BoundAddress::Tcp(event["address"].as_str().unwrap().parse::<SocketAddr>().unwrap())
-}
-
 #[tokio::test]
 async fn it_serves_tells_how_it_is_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let keys = KeyServer::start(Canned::status(503)).await;
-    let mut served = Served::start(folder.path(), &keys).await;
+    let jwks_url = format!("{}/keys", keys.origin);
+    let variables = [
+        ("VERIFIER__REVOCATIONS", "off"),
+        ("VERIFIER__JWKS_URL", jwks_url.as_str()),
+    ];
+    let mut served = Served::start(folder.path(), RULES, &variables).await;
     assert_eq!(served.admin("/healthz").await.0, 200);
     let (status, body) = served.admin("/readyz").await;
     assert!(status == 503 && body.contains("verifier_keys"), "{body}");

@@ -2,6 +2,8 @@
 
 mod client;
 mod key_server;
+mod relay;
+mod served;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use verifier::settings::Settings;
 
 pub(crate) use client::{Answer, Client, Request};
 pub(crate) use key_server::{Canned, KeyServer};
+pub(crate) use relay::Relay;
+pub(crate) use served::{Served, logged, program};
 
 /// When the clocks of the tests begin.
 pub(crate) const START: UnixMillis = UnixMillis(1_795_376_000_000);

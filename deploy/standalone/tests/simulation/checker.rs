@@ -98,8 +98,13 @@ impl History {
         };
         let now = world.now();
         let known = facts(verifier, now);
+        let heard = verifier
+            .replica
+            .newest_heartbeat()
+            .map(|heartbeat| heartbeat.time);
         for Answered { revocation, at } in &self.answered {
-            let is_late = now.since(*at) > bound;
+            // What the heartbeat says, to the letter; and what the product promises.
+            let is_late = heard.is_some_and(|heard| heard > *at) || now.since(*at) > bound;
             if is_late && self.is_due(revocation, now) && !known.contains(&revocation.fact) {
                 return Err(format!(
                     "verifier {} decides ({:?}) and does not know {:?}, answered for {:?} ago",

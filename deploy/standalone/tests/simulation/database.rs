@@ -89,6 +89,15 @@ impl Database {
             self.lease.published_seq = published;
         }
         let limit = BATCH;
+        if self.lease.last_seq < request.published {
+            return Some(Batch {
+                now,
+                last_seq: self.lease.last_seq,
+                lowest_live: None,
+                entries: Vec::new(),
+                is_complete: false,
+            });
+        }
         for row in self.rows.iter_mut().filter(|row| row.seq.is_none()).take(limit) {
             self.lease.last_seq += 1;
             row.seq = Some(self.lease.last_seq);

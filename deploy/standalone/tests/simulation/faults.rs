@@ -32,6 +32,7 @@ pub(crate) enum Fault {
     IssuerCutOffFromLog,
     IssuerCutOffFromDatabase,
     DatabaseStops,
+    DatabaseStopsAtCommit,
     DatabaseSetBack,
     IssuerKilled,
     IssuersKilledInTurn,
@@ -43,7 +44,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::None,
         Self::LogStops,
         Self::LogEmptied,
@@ -61,6 +62,7 @@ impl Fault {
         Self::IssuerCutOffFromLog,
         Self::IssuerCutOffFromDatabase,
         Self::DatabaseStops,
+        Self::DatabaseStopsAtCommit,
         Self::DatabaseSetBack,
         Self::IssuerKilled,
         Self::IssuersKilledInTurn,
@@ -145,6 +147,7 @@ impl Cast<'_> {
             Fault::IssuerCutOffFromLog => world.state().cut.push(Link::IssuerLog { issuer }),
             Fault::IssuerCutOffFromDatabase => world.state().cut.push(Link::Database { issuer }),
             Fault::DatabaseStops => world.state().database_is_up = false,
+            Fault::DatabaseStopsAtCommit => world.state().stops_at_commit = true,
             Fault::DatabaseSetBack => self.set_database_back(lasts).await,
             Fault::IssuerKilled => self.issuers.borrow_mut()[issuer].kill(),
             Fault::IssuersKilledInTurn => {
@@ -198,6 +201,7 @@ impl Cast<'_> {
             let mut state = self.world.state();
             state.log_is_up = true;
             state.database_is_up = true;
+            state.stops_at_commit = false;
             state.cut.clear();
             state.frozen.clear();
             state.wall_error_ms.clear();

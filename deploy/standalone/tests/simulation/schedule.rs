@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use issuer::store::CommitObserver as _;
 use shared::feed::key::FeedSigningKey;
 use shared::id::SessionId;
 use shared::revocation::{Fact, Revocation};
@@ -25,7 +26,7 @@ const WARM_UP: Duration = Duration::from_secs(4);
 const SETTLED: Duration = Duration::from_secs(25);
 
 /// How long revocations matter: short, so that the stream is trimmed within a run.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 struct Run {
     world: World,
@@ -227,10 +228,15 @@ async fn log_out(
     let revocation = Revocation { fact, expires };
     world.state().database.insert(id, revocation.clone(), created_at);
     history.borrow_mut().committed(revocation.clone());
+    // The answer is on its way, whatever happens to the database now.
+    let is_last = std::mem::take(&mut world.state().stops_at_commit);
+    if is_last {
+        world.state().database_is_up = false;
+    }
     world.travel().await;
     world.thawed(node).await;
-    if world.works(link) && is_same(&status) {
-        status.note_commit();
+    if (is_last || world.works(link)) && is_same(&status) {
+        status.committed(vec![revocation.fact.clone()]);
         history.borrow_mut().answered(revocation, world.now());
     }
 }
@@ -322,6 +328,7 @@ alone! {
     an_issuer_is_cut_off_from_the_log: IssuerCutOffFromLog,
     an_issuer_is_cut_off_from_the_database: IssuerCutOffFromDatabase,
     the_database_stops: DatabaseStops,
+    the_database_stops_at_a_commit: DatabaseStopsAtCommit,
     the_database_is_set_back: DatabaseSetBack,
     an_issuer_is_killed: IssuerKilled,
     issuers_are_killed_in_turn: IssuersKilledInTurn,

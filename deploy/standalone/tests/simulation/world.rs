@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) dice: Dice,
     pub(crate) database: Database,
     pub(crate) database_is_up: bool,
+    /// The next commit that is answered is the last.
+    pub(crate) stops_at_commit: bool,
     pub(crate) log: FeedModel,
     pub(crate) log_is_up: bool,
     /// Links that are cut.
@@ -126,6 +128,7 @@ impl World {
                     lease,
                 },
                 database_is_up: true,
+                stops_at_commit: false,
                 log: FeedModel::default(),
                 log_is_up: true,
                 cut: Vec::new(),

@@ -253,15 +253,15 @@ async fn the_user_of_the_documentation_can_do_it_and_one_who_may_less_is_noticed
     let readme = include_str!("../../../README.md");
     let line = readme
         .lines()
-        .find(|line| line.starts_with("user usher-limits "))
+        .find(|line| line.starts_with("user usher-issuer "))
         .unwrap();
     let rules = line.split_once("#<").unwrap().1.split_once("> ").unwrap().1;
-    let acl = format!("user default off\nuser usher-limits on >pw-1 {rules}");
+    let acl = format!("user default off\nuser usher-issuer on >pw-1 {rules}");
     let Some(server) = RedisServer::start_or_skip("limits: ACL", &acl) else {
         return;
     };
     let redis = RedisSettings {
-        username: Some("usher-limits".into()),
+        username: Some("usher-issuer".into()),
         password: Some(shared::secret::SecretString::from("pw-1").into()),
         ..RedisSettings::at(&server.url())
     };

@@ -15,7 +15,8 @@ use super::{Row, StoreError, Term, Work, stored, unsigned};
 pub struct Batch {
     /// The database's time, read before the rows.
     pub now: UnixMillis,
-    /// The greatest sequence number ever given, with those of this batch.
+    /// The greatest sequence number ever given, with those of this batch. Below what is published, the database has been
+    /// set back, and no number was given.
     pub last_seq: u64,
     /// The lowest sequence number of a row, published or not; `None` if none has one.
     ///
@@ -26,6 +27,19 @@ pub struct Batch {
     pub entries: Vec<(u64, Revocation)>,
     /// Whether these are all: nothing else that was committed before `now` is unpublished.
     pub is_complete: bool,
+}
+
+impl Batch {
+    /// Nothing to publish: the database knows of fewer numbers than the stream has.
+    fn set_back(now: UnixMillis, last_seq: u64) -> Self {
+        Self {
+            now,
+            last_seq,
+            lowest_live: None,
+            entries: Vec::new(),
+            is_complete: false,
+        }
+    }
 }
 
 /// Numbers what has no number yet and gives what is to be published next. `None` if the lease is not ours.
@@ -53,6 +67,10 @@ pub async fn take_batch(
     let Some(before) = lock(work, term, renewal).await? else {
         return Ok(None);
     };
+    if before < published {
+        // Set back behind what is published. Numbers given now would be taken for those that were.
+        return Ok(Some(Batch::set_back(now, before)));
+    }
     let numbered = number_new(work, before, limit).await?;
     let mut last_seq = before.saturating_add(numbered);
     if let Some(below) = republish_below {

@@ -257,3 +257,37 @@ async fn a_verifiers_user_can_read_the_feed_and_nothing_else() {
     );
     assert!(why.starts_with("away") && !why.contains("guessed"), "{why}");
 }
+
+#[tokio::test]
+async fn a_verifiers_user_needs_each_of_its_commands() {
+    let Some(server) = RedisServer::start_or_skip("the verifiers' user's commands", "") else {
+        return;
+    };
+    let (words, url) = (
+        READER.replacen("user ", "", 1),
+        server.url().replace("redis://", "redis://verifier:read-only@"),
+    );
+    let epoch = Term::fresh(1);
+    for missing in ["get", "xread", "xrange", "xrevrange"] {
+        let mut command = vec!["ACL", "SETUSER", "verifier", "reset"];
+        command.extend(words.split(' ').skip(1));
+        let taken = format!("-{missing}");
+        command.push(&taken);
+        assert_eq!(server.command(&command), "+OK");
+        let mut reader = log_at(&url);
+        let outcomes = [
+            reader.pointer().await.is_err(),
+            reader
+                .follow(epoch, ItemId::default(), 1, Duration::ZERO)
+                .await
+                .is_err(),
+            reader.range(epoch, ItemId::default(), 1).await.is_err(),
+            reader.newest(epoch, None, 1).await.is_err(),
+        ];
+        assert_eq!(
+            outcomes.iter().filter(|is_error| **is_error).count(),
+            1,
+            "{missing}"
+        );
+    }
+}

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +41,7 @@ pub(crate) struct KeyServer {
 struct State {
     usual: Mutex<Canned>,
     next: Mutex<VecDeque<Canned>>,
+    at: Mutex<HashMap<String, Canned>>,
     asked: watch::Sender<Vec<String>>,
     permits: Semaphore,
 }
@@ -52,6 +53,7 @@ impl KeyServer {
         let state = Arc::new(State {
             usual: Mutex::new(usual),
             next: Mutex::default(),
+            at: Mutex::default(),
             asked: watch::Sender::new(Vec::new()),
             permits: Semaphore::new(Semaphore::MAX_PERMITS),
         });
@@ -79,9 +81,10 @@ impl KeyServer {
             .nth(1)
             .unwrap_or_default()
             .to_owned();
+        let at = self.state.at.lock().unwrap().get(&target).cloned();
         self.state.asked.send_modify(|asked| asked.push(target));
         let _permit = self.state.permits.acquire().await;
-        let canned = self.state.next.lock().unwrap().pop_front();
+        let canned = at.or_else(|| self.state.next.lock().unwrap().pop_front());
         let canned = canned.unwrap_or_else(|| self.state.usual.lock().unwrap().clone());
         let Canned {
             status,
@@ -102,6 +105,11 @@ impl KeyServer {
     /// What is answered once, before that.
     pub(crate) fn answer_next(&self, canned: Canned) {
         self.state.next.lock().unwrap().push_back(canned);
+    }
+
+    /// What is answered at one path from now on, whatever is answered elsewhere.
+    pub(crate) fn answer_at(&self, path: &str, canned: Canned) {
+        self.state.at.lock().unwrap().insert(path.to_owned(), canned);
     }
 
     /// Holds answers back until [`KeyServer::release`].

@@ -221,6 +221,30 @@ async fn redis_keeps_a_feed_as_it_should() {
 }
 
 #[tokio::test]
+async fn a_cluster_keeps_a_feed_as_it_should() {
+    let Some(nodes) = RedisServer::start_cluster_or_skip("conformance of a Cluster", 2, "") else {
+        return;
+    };
+    let empty = || {
+        for node in &nodes {
+            node.command(&["FLUSHALL"]);
+        }
+        let cluster = nodes
+            .iter()
+            .map(|node| crate::secret::SecretString::from(node.url()).into())
+            .collect();
+        let settings = RedisSettings {
+            cluster: crate::config::OneOrMany(cluster),
+            ..RedisSettings::default()
+        };
+        RedisLog::new(RedisClient::open(&settings).unwrap())
+    };
+    claims(&mut empty()).await;
+    writes(&mut empty()).await;
+    reads(&mut empty()).await;
+}
+
+#[tokio::test]
 async fn redis_does_what_the_model_does_whatever_comes() {
     let Some(server) = RedisServer::start_or_skip("conformance by chance", "appendfsync no") else {
         return;

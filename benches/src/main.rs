@@ -3,8 +3,10 @@
 //! A bench returns [`Report`]s; it prints nothing itself.
 #![expect(unreachable_pub, reason = "a program's modules are for itself")]
 
+mod http;
 mod report;
 mod revocation;
+mod server;
 
 use std::path::PathBuf;
 
@@ -25,7 +27,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// The set of revocations: memory, and lookups
+    /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Past this much between the quartiles, by the median, a ratio means nothing.
+const SPREAD_MAX: f64 = 0.15;
+
 /// The figures of one part of a bench.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -15,6 +18,21 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// What a reader has to know besides.
     pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Adds the ratio of two things that were measured in turns, one number a pair, unless the runs differ too much.
+    pub fn compare(&mut self, name: &str, ratios: Vec<f64>) {
+        let ratio = Spread::of(ratios);
+        if ratio.relative() <= SPREAD_MAX {
+            self.figures.push(Figure::median(name, ratio, "times"));
+        } else {
+            self.notes.push(format!(
+                "{name}: no ratio, the runs differ too much ({:.2} to {:.2}); is something else running?",
+                ratio.low, ratio.high
+            ));
+        }
+    }
 }
 
 /// One number.
@@ -61,7 +79,7 @@ impl fmt::Display for Report {
             let Figure {
                 name, value, unit, ..
             } = figure;
-            write!(f, "  {name:width$}  {value:9.2} {unit}")?;
+            write!(f, "  {name:width$}  {value:12.2} {unit}")?;
             if let Some((low, high)) = figure.quartiles {
                 write!(f, "  (middle half of the runs: {low:.2} to {high:.2})")?;
             }

@@ -1,19 +1,28 @@
-//! The set of revocations, with as many in it as a large site has.
+//! Revocations: the set of them, with as many in it as a large site has, and their way to it.
 
+mod epoch;
+mod hop;
 mod ids;
+mod load;
 mod lookup;
 mod memory;
+mod propagation;
 
 use clap::{Args, ValueEnum};
 
 use crate::report::Report;
 
+/// As many as a large site has.
+const IN_SET: u64 = 10_000_000;
+/// Enough for a rate.
+const IN_STREAM: u64 = 1_000_000;
+
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Revoked sessions in the set
-    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    entries: u64,
+    /// Revoked sessions [default: 10 million in the set, 1 million in the stream]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    entries: Option<u64>,
     /// One part alone
     #[arg(long)]
     part: Option<Part>,
@@ -28,11 +37,15 @@ enum Part {
     Memory,
     /// Nanoseconds a lookup, beside hashbrown
     Lookup,
+    /// Entries a second from Redis into a verifier, beside the client library alone
+    Load,
+    /// From a logout's answer to the refusal, beside one hop through Redis
+    Propagation,
 }
 
 /// Runs the parts, and shows each one's report when it is there.
 pub fn run(arguments: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Result<()> {
-    let entries = arguments.entries;
+    let entries = arguments.entries.unwrap_or(IN_SET);
     if let Some(subject) = arguments.measured {
         return memory::measure(subject, entries);
     }
@@ -42,6 +55,12 @@ pub fn run(arguments: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Resul
     }
     if is_wanted(Part::Lookup) {
         show(lookup::run(entries));
+    }
+    if is_wanted(Part::Load) {
+        show(load::run(arguments.entries.unwrap_or(IN_STREAM))?);
+    }
+    if is_wanted(Part::Propagation) {
+        propagation::run()?.into_iter().for_each(show);
     }
     Ok(())
 }

@@ -16,8 +16,6 @@ use crate::report::{Figure, Report, Spread};
 const LOOKUPS: u32 = 1 << 16;
 /// Runs of each.
 const RUNS: u64 = 101;
-/// Past this much between the quartiles, by the median, a ratio means nothing.
-const SPREAD_MAX: f64 = 0.15;
 
 /// An id with seconds: what the set holds for a session.
 pub type Peer = hashbrown::HashMap<Id, u32, foldhash::fast::RandomState>;
@@ -105,17 +103,5 @@ fn compare(report: &mut Report, name: &str, entries: u64, is_hit: bool, set: &Re
             .figures
             .push(Figure::median(format!("{name}, {whose}"), Spread::of(runs), "ns"));
     }
-    let ratio = Spread::of(ratios);
-    if ratio.relative() <= SPREAD_MAX {
-        report.figures.push(Figure::median(
-            format!("{name}, set by hashbrown"),
-            ratio,
-            "times",
-        ));
-    } else {
-        report.notes.push(format!(
-            "{name}: no ratio, the runs differ too much ({:.2} to {:.2}); is something else running?",
-            ratio.low, ratio.high
-        ));
-    }
+    report.compare(&format!("{name}, set by hashbrown"), ratios);
 }

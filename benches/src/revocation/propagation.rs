@@ -18,6 +18,9 @@ use crate::server::usher::{Programs, Serving};
 /// Logouts, one after the other.
 const LOGOUTS: usize = 1000;
 
+/// So many of them, with the hops in between, give one ratio.
+const PART: usize = 200;
+
 /// Whose sessions they are.
 const LOGIN: &str = r#"{"login":"neo","password":"follow the white rabbit"}"#;
 
@@ -158,28 +161,22 @@ impl Site {
             measured.sent.push(micros(since_sent));
             measured.answered.push(micros(since_answered));
         }
-        Ok(self.report(measured))
+        Ok(self.report(&measured))
     }
 
-    fn report(&self, measured: Measured) -> Report {
+    fn report(&self, measured: &Measured) -> Report {
         let mut figures = Vec::new();
-        let mut p99 = Vec::new();
-        for (name, mut runs) in [
-            ("logout's answer to refusal", measured.refused),
-            ("hop, XADD's sending to XREAD's return", measured.sent),
-            ("hop, XADD's answer to XREAD's return", measured.answered),
+        for (name, runs) in [
+            ("logout's answer to refusal", &measured.refused),
+            ("hop, XADD's sending to XREAD's return", &measured.sent),
+            ("hop, XADD's answer to XREAD's return", &measured.answered),
         ] {
-            runs.sort_by(f64::total_cmp);
-            let at = |percent: usize| runs.get(runs.len() * percent / 100).copied().unwrap_or(f64::NAN);
-            figures.push(Figure::once(format!("{name}, p50"), at(50), "µs"));
-            figures.push(Figure::once(format!("{name}, p99"), at(99), "µs"));
-            p99.push((at(50), at(99)));
+            for percent in [50, 99] {
+                let value = percentile(runs, percent);
+                figures.push(Figure::once(format!("{name}, p{percent}"), value, "µs"));
+            }
         }
-        if let [(ours_p50, ours_p99), (hop_p50, hop_p99), _] = *p99 {
-            figures.push(Figure::once("logout by hop, p50", ours_p50 / hop_p50, "times"));
-            figures.push(Figure::once("logout by hop, p99", ours_p99 / hop_p99, "times"));
-        }
-        Report {
+        let mut report = Report {
             bench: "revocation --part propagation",
             setting: format!(
                 "{LOGOUTS} logouts in turns with hops; issuer on {}, verifier, {}",
@@ -193,7 +190,13 @@ impl Site {
                     .into(),
                 "the refusal is seen by asking the verifier again and again over one connection".into(),
             ],
+        };
+        for percent in [50, 99] {
+            let parts = measured.refused.chunks(PART).zip(measured.sent.chunks(PART));
+            let ratios = parts.map(|(ours, hops)| percentile(ours, percent) / percentile(hops, percent));
+            report.compare(&format!("logout by hop, p{percent}"), ratios.collect());
         }
+        report
     }
 }
 
@@ -247,6 +250,13 @@ fn access_token(answer: &Answer) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(&answer.body)?;
     let token = body.get("access_token").and_then(Value::as_str);
     token.map(str::to_owned).context("an answer without a token")
+}
+
+fn percentile(runs: &[f64], percent: usize) -> f64 {
+    let mut sorted = runs.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = sorted.len() * percent / 100;
+    sorted.get(at).copied().unwrap_or(f64::NAN)
 }
 
 fn micros(duration: Duration) -> f64 {

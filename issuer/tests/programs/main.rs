@@ -291,12 +291,12 @@ fn serving_without_a_feed_must_be_said() {
     for command in ["serve", "check-config"] {
         place
             .run(&[command])
-            .complains(2, &["redis.disabled", "expected true"]);
+            .complains(2, &["redis.url: missing", "redis.disabled = true"]);
     }
     let place = Place::new().with("ISSUER__REDIS__DISABLED", "false");
     place
         .run(&["serve"])
-        .complains(2, &["redis.disabled", "expected true"]);
+        .complains(2, &["redis.url: missing", "redis.disabled = true"]);
     assert_eq!(
         std::fs::read_dir(place.path()).unwrap().count(),
         0,

@@ -56,6 +56,10 @@ ids! {
     RoleId,
     /// An entry of the login history.
     LoginId,
+    /// A label on films; its name is what refers to it.
+    LabelId,
+    /// A film. The movie service makes these ids, so they may be UUIDs of any version.
+    FilmId,
 }
 
 /// A `UUIDv7` made at `now`, its other bits from the system's secure random generator.

@@ -11,6 +11,7 @@ pub mod feed;
 pub mod host;
 pub mod id;
 pub mod keys;
+pub mod label;
 pub mod limits;
 pub mod path;
 pub mod problem;

@@ -141,3 +141,16 @@ pub const KNOWN_ADDRESSES_MAX: usize = 16;
 
 /// A verifier's snapshot file, in bytes: some 40 a revocation, so that 20 million fit.
 pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// A label's name, in bytes.
+pub const LABEL_NAME_BYTES_MAX: usize = 64;
+
+/// Labels that there are at once. `X-Auth-Labels` lists them: at 64 characters each it stays within the 8 KiB that proxies
+/// give the headers of an answer.
+pub const LABELS_MAX: usize = 120;
+
+/// Labels that one film carries. A caller has to satisfy each, so few make sense.
+pub const FILM_LABELS_MAX: usize = 16;
+
+/// Roles that one label names.
+pub const LABEL_ROLES_MAX: usize = 128;

@@ -18,6 +18,10 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A request's body must be complete within this time.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A message of gRPC by which a proxy asks, in bytes. A header block is most of it, and stands there once; a client's
+/// certificate and what the proxy's filters have to say fit too. The body of the original request is not wanted.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
 /// How deep JSON from outside may nest. Nothing of ours goes past 4.
 pub const JSON_DEPTH_MAX: usize = 32;
 

@@ -1,9 +1,12 @@
-//! What the verifier answers over HTTP: an endpoint for each family of proxies.
+//! What the verifier answers over HTTP and gRPC: an endpoint for each family of proxies.
 //!
 //! ```text
 //! router ─► original (the headers of that family alone) ─► pipeline ─► respond (rendered beforehand)
+//!      └──► grpc (the original request in a message)  ────────┘   └──► grpc (the same in a message)
 //! ```
 
+mod body;
+pub mod grpc;
 pub mod original;
 pub mod redirect;
 pub mod respond;

@@ -16,6 +16,7 @@ use super::StartError;
 use super::followers::Followed;
 use super::snapshot::{self, SnapshotKeeper};
 use crate::http::Context;
+use crate::http::grpc::render::Refusals;
 use crate::http::redirect::LoginRedirect;
 use crate::http::respond::Answers;
 use crate::keys::KeySchedule;
@@ -144,9 +145,11 @@ pub(super) fn load_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError
 /// What every connection's service needs.
 pub(super) fn context(settings: &Settings, pipeline: Arc<Pipeline>) -> Context {
     let login_url = settings.login_url.as_deref().and_then(http_url);
+    let answers = Answers::new(&settings.realm);
     Context {
         pipeline,
-        answers: Answers::new(&settings.realm),
+        grpc_refusals: Refusals::new(&answers),
+        answers,
         cookie: settings.cookie.as_str().into(),
         allowed_origins: settings
             .allowed_origins

@@ -51,7 +51,7 @@ pub struct Address<'a> {
 pub struct Unreadable;
 
 impl<'a> Original<'a> {
-    /// Reads the original request from what this endpoint's proxies send.
+    /// Reads the original request from the headers that this endpoint's proxies send.
     ///
     /// # Errors
     ///
@@ -65,6 +65,8 @@ impl<'a> Original<'a> {
             Endpoint::AuthRequest => Self::of_auth_request(&request.headers),
             Endpoint::ForwardAuth => Self::of_forward_auth(&request.headers),
             Endpoint::ExtAuthz => Self::of_ext_authz(request),
+            // It is in the message, and not in any header.
+            Endpoint::Grpc => Err(Unreadable),
         }
     }
 
@@ -138,7 +140,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u
 
 /// A method (RFC 9110 section 9.1). They are case-sensitive, and yet some services take `post` for `POST`: a small
 /// letter has two readings.
-fn method_of(method: &[u8]) -> Result<&str, Unreadable> {
+pub(super) fn method_of(method: &[u8]) -> Result<&str, Unreadable> {
     let is_method = method.first().is_some_and(u8::is_ascii_uppercase)
         && method.len() <= 32
         && method
@@ -150,14 +152,14 @@ fn method_of(method: &[u8]) -> Result<&str, Unreadable> {
         .ok_or(Unreadable)
 }
 
-fn scheme_of(scheme: &[u8]) -> Result<&'static str, Unreadable> {
+pub(super) fn scheme_of(scheme: &[u8]) -> Result<&'static str, Unreadable> {
     ["https", "http", "wss", "ws"]
         .into_iter()
         .find(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
         .ok_or(Unreadable)
 }
 
-fn host_of(host: &[u8]) -> Result<CanonicalHost<'_>, Unreadable> {
+pub(super) fn host_of(host: &[u8]) -> Result<CanonicalHost<'_>, Unreadable> {
     CanonicalHost::parse(host).map_err(|_| Unreadable)
 }
 

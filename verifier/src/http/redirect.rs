@@ -1,8 +1,8 @@
 //! How a browser is sent to log in, instead of being told 401.
 
-use http::HeaderValue;
 use http::header::ACCEPT;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -18,14 +18,15 @@ pub struct LoginRedirect {
 }
 
 impl LoginRedirect {
-    /// The `Location` to answer, for a browser's own navigation to an allowed host.
-    pub fn location(&self, request: &Parts, original: &Original<'_>) -> Option<HeaderValue> {
+    /// The `Location` to answer, for a browser's own navigation to an allowed host. `headers` has the original
+    /// request's `Accept`.
+    pub fn location(&self, headers: &HeaderMap, original: &Original<'_>) -> Option<HeaderValue> {
         let host = original.host.as_ref()?;
         let is_allowed = self
             .allowed_return_hosts
             .iter()
             .any(|allowed| **allowed == *host.as_str());
-        if !is_allowed || original.method != "GET" || !is_asked_for(request) || !accepts_html(request) {
+        if !is_allowed || original.method != "GET" || !accepts_html(headers) {
             return None;
         }
         let address = original.address?;
@@ -50,15 +51,15 @@ impl LoginRedirect {
 }
 
 /// Whether the proxy was set up with `?on_401=redirect`.
-fn is_asked_for(request: &Parts) -> bool {
+pub(super) fn is_asked_for(request: &Parts) -> bool {
     request
         .uri
         .query()
         .is_some_and(|query| query.split('&').any(|option| option == "on_401=redirect"))
 }
 
-fn accepts_html(request: &Parts) -> bool {
-    let values = request.headers.get_all(ACCEPT).iter();
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter();
     values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))

@@ -3,21 +3,21 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use shared::problem::{MEDIA_TYPE, Problem};
 use shared::reason::Reason;
 
+use super::body::AnswerBody;
 use crate::cache::IdentityHeaders;
 use crate::pipeline::Admitted;
 
 /// An answer of the verifier.
-pub type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<AnswerBody>;
 
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
-const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
-const SUPERUSER: HeaderName = HeaderName::from_static("x-auth-superuser");
-const LABELS: HeaderName = HeaderName::from_static("x-auth-labels");
+pub(super) const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+pub(super) const SUPERUSER: HeaderName = HeaderName::from_static("x-auth-superuser");
+pub(super) const LABELS: HeaderName = HeaderName::from_static("x-auth-labels");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
@@ -33,11 +33,12 @@ pub struct Answers {
     not_found: Rendered,
 }
 
+/// An answer in parts.
 #[derive(Clone, Debug)]
-struct Rendered {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) struct Rendered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Answers {
@@ -52,33 +53,48 @@ impl Answers {
         }
     }
 
-    /// The answer to an admitted caller. Every identity header is there, so that a proxy that copies them overwrites
+    /// The identity headers of an admitted caller: always all of them, so that a proxy that copies them overwrites
     /// whatever the client sent.
-    pub fn admitted(&self, admitted: &Admitted) -> Answer {
+    pub(super) fn identity(&self, admitted: &Admitted) -> [(HeaderName, HeaderValue); 5] {
         let identity = admitted
             .token
             .as_ref()
             .map_or(&self.anonymous, |token| &token.identity);
+        [
+            (SUBJECT, identity.subject.clone()),
+            (SESSION, identity.session.clone()),
+            (ROLES, identity.roles.clone()),
+            (SUPERUSER, identity.superuser.clone()),
+            // There are no labels yet that anybody could satisfy.
+            (LABELS, EMPTY),
+        ]
+    }
+
+    /// The answer to an admitted caller.
+    pub fn admitted(&self, admitted: &Admitted) -> Answer {
         let mut answer = Answer::default();
         let headers = answer.headers_mut();
         headers.reserve(8);
         headers.insert(CACHE_CONTROL, NO_STORE);
-        headers.insert(SUBJECT, identity.subject.clone());
-        headers.insert(SESSION, identity.session.clone());
-        headers.insert(ROLES, identity.roles.clone());
-        headers.insert(SUPERUSER, identity.superuser.clone());
-        // There are no labels yet that anybody could satisfy.
-        headers.insert(LABELS, EMPTY);
+        for (name, value) in self.identity(admitted) {
+            headers.insert(name, value);
+        }
         answer
     }
 
     /// The answer to a refused caller.
     pub fn refused(&self, reason: Reason) -> Answer {
+        self.refusal(reason)
+            .map_or_else(|| bare(reason.status()).to_answer(), Rendered::to_answer)
+    }
+
+    /// The refusal for this reason; there is one for each.
+    pub(super) fn refusal(&self, reason: Reason) -> Option<&Rendered> {
         let same = Reason::ALL
             .iter()
             .zip(&self.refusals)
             .find(|(of, _)| **of == reason);
-        same.map_or_else(|| bare(reason.status()), |(_, rendered)| rendered.to_answer())
+        same.map(|(_, rendered)| rendered)
     }
 
     /// The answer where there is no endpoint.
@@ -88,10 +104,10 @@ impl Answers {
 }
 
 /// Sends a browser elsewhere.
-pub fn redirect(location: HeaderValue) -> Answer {
-    let mut answer = bare(StatusCode::FOUND);
-    answer.headers_mut().insert(LOCATION, location);
-    answer
+pub(super) fn redirect(location: HeaderValue) -> Rendered {
+    let mut rendered = bare(StatusCode::FOUND);
+    rendered.headers.insert(LOCATION, location);
+    rendered
 }
 
 /// Has the connection closed behind this answer.
@@ -102,11 +118,12 @@ pub fn closing(mut answer: Answer) -> Answer {
     answer
 }
 
-fn bare(status: StatusCode) -> Answer {
-    let mut answer = Answer::default();
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    answer
+fn bare(status: StatusCode) -> Rendered {
+    Rendered {
+        status,
+        headers: HeaderMap::from_iter([(CACHE_CONTROL, NO_STORE)]),
+        body: Bytes::new(),
+    }
 }
 
 fn refusal(realm: &str, reason: Reason) -> Rendered {
@@ -184,8 +201,8 @@ impl Rendered {
         }
     }
 
-    fn to_answer(&self) -> Answer {
-        let mut answer = Answer::new(Full::new(self.body.clone()));
+    pub(super) fn to_answer(&self) -> Answer {
+        let mut answer = Answer::new(AnswerBody::new(self.body.clone()));
         *answer.status_mut() = self.status;
         answer.headers_mut().clone_from(&self.headers);
         answer

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::grpc;
+
 /// An endpoint: one for each family of proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -11,6 +13,8 @@ pub enum Endpoint {
     ForwardAuth,
     /// `/authz/ext-authz/…`: Envoy over HTTP.
     ExtAuthz,
+    /// `envoy.service.auth.v3.Authorization/Check`: Envoy and its kin over gRPC.
+    Grpc,
 }
 
 /// What goes before the original path.
@@ -18,7 +22,7 @@ pub(super) const EXT_AUTHZ_PREFIX: &str = "/authz/ext-authz";
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 3] = [Self::AuthRequest, Self::ForwardAuth, Self::ExtAuthz];
+    pub const ALL: [Self; 4] = [Self::AuthRequest, Self::ForwardAuth, Self::ExtAuthz, Self::Grpc];
 
     /// Chooses by the raw bytes of the path: an encoded spelling of an endpoint is none. `None`: there is nothing there.
     ///
@@ -28,6 +32,7 @@ impl Endpoint {
         match path {
             "/authz/auth-request" | "/authz/auth-request/" => Some(Self::AuthRequest),
             "/authz/forward-auth" | "/authz/forward-auth/" => Some(Self::ForwardAuth),
+            grpc::CHECK => Some(Self::Grpc),
             _ if path.starts_with(EXT_AUTHZ_PREFIX) => Some(Self::ExtAuthz),
             _ => None,
         }
@@ -39,6 +44,7 @@ impl Endpoint {
             Self::AuthRequest => "auth_request",
             Self::ForwardAuth => "forward_auth",
             Self::ExtAuthz => "ext_authz",
+            Self::Grpc => "grpc",
         }
     }
 }
@@ -62,6 +68,8 @@ mod tests {
             ("/authz/ext-authz", Some(Endpoint::ExtAuthz)),
             ("/authz/ext-authz/authz/auth-request", Some(Endpoint::ExtAuthz)),
             ("/authz/ext-authz*", Some(Endpoint::ExtAuthz)),
+            ("/envoy.service.auth.v3.Authorization/Check", Some(Endpoint::Grpc)),
+            ("/envoy.service.auth.v3.Authorization/Check/", None),
             ("/authz/auth-request/x", None),
             ("/authz/auth%2Drequest", None),
             ("/authz/%65xt-authz/a", None),

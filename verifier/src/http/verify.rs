@@ -1,27 +1,33 @@
 //! From a proxy's question to its answer.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use bytes::Buf;
 use http::header::{ORIGIN, UPGRADE};
 use http::request::Parts;
-use http::{HeaderName, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use hyper::body::Body;
 use shared::credentials;
 use shared::host::CanonicalHost;
 use shared::reason::Reason;
+use shared::serve::BoxError;
 
-use super::original::Original;
-use super::redirect::LoginRedirect;
+use super::grpc::asked::Asked as MessageAsked;
+use super::grpc::render::Refusals;
+use super::grpc::{self, CallError};
+use super::original::{Original, Unreadable};
+use super::redirect::{self, LoginRedirect};
 use super::respond::{self, Answer, Answers};
 use super::router::Endpoint;
 use crate::metrics::DecisionCounts;
 use crate::pipeline::{Admitted, Pipeline, Question};
 
-const WEBSOCKET_KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
+pub(super) const WEBSOCKET_KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
 
 /// What every connection's service needs.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub struct Context {
     pub pipeline: Arc<Pipeline>,
     /// What is answered.
     pub answers: Answers,
+    /// The refusals, as gRPC has them.
+    pub grpc_refusals: Refusals,
     /// The access cookie's name.
     pub cookie: Box<str>,
     /// From which origins a cookie counts for more than reading; empty: from anywhere.
@@ -47,73 +55,134 @@ pub struct Authz {
     is_trusted: bool,
 }
 
+/// A question, from wherever it was read.
+struct Asked<'a> {
+    /// The original request's headers, those that matter at least.
+    headers: Cow<'a, HeaderMap>,
+    original: Original<'a>,
+    /// Whether the proxy has browsers sent to log in.
+    wants_login: bool,
+}
+
+/// What becomes of a question.
+enum Verdict {
+    Admitted(Admitted),
+    Refused(Reason),
+    /// Instead of a 401 for this reason, to there.
+    Login(Reason, HeaderValue),
+}
+
 impl Authz {
     /// The service for one connection.
     pub fn new(context: Arc<Context>, is_trusted: bool) -> Self {
         Self { context, is_trusted }
     }
 
-    fn answer<B: Body>(&self, request: Request<B>) -> Answer {
-        let has_body = !request.body().is_end_stream();
-        let (request, body) = request.into_parts();
-        let answer = self.answer_without_body(&request);
-        // Nothing of a body is read, so what follows on an HTTP/1 connection could be taken for a request.
-        drop(body);
-        if has_body && request.version < Version::HTTP_2 {
-            respond::closing(answer)
-        } else {
-            answer
+    /// Answers what is asked over HTTP.
+    fn answer(&self, request: &Parts) -> Answer {
+        let answers = &self.context.answers;
+        let Some(endpoint) = Endpoint::of(request.uri.path()).filter(|of| *of != Endpoint::Grpc) else {
+            self.context.decisions.not_found();
+            return answers.not_found();
+        };
+        let asked = Original::read(endpoint, request).map(|original| Asked {
+            headers: Cow::Borrowed(&request.headers),
+            original,
+            wants_login: endpoint == Endpoint::ForwardAuth && redirect::is_asked_for(request),
+        });
+        match self.judge(endpoint, asked) {
+            Verdict::Admitted(admitted) => answers.admitted(&admitted),
+            Verdict::Refused(reason) => answers.refused(reason),
+            Verdict::Login(_, location) => respond::redirect(location).to_answer(),
         }
     }
 
-    fn answer_without_body(&self, request: &Parts) -> Answer {
-        let Context {
-            answers, decisions, ..
-        } = self.context.as_ref();
-        let Some(endpoint) = Endpoint::of(request.uri.path()) else {
+    /// Answers what is asked over gRPC.
+    async fn answer_call<B>(self, request: Parts, body: B) -> Answer
+    where
+        B: Body<Data: Buf, Error: Into<BoxError>>,
+    {
+        let decisions = &self.context.decisions;
+        if request.uri.path() != grpc::CHECK {
             decisions.not_found();
-            return answers.not_found();
+            return CallError::Unimplemented.to_answer();
+        }
+        if !self.is_trusted {
+            // Whatever it is that they would ask.
+            return self.answer_message(Err(Unreadable));
+        }
+        let message = match grpc::read(&request, body).await {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(%error, "no question");
+                decisions.count(Endpoint::Grpc, Err(Reason::Request));
+                return error.to_answer();
+            }
         };
-        let read = if self.is_trusted {
-            Original::read(endpoint, request).map_err(|_| Reason::Request)
+        self.answer_message(MessageAsked::read(&message))
+    }
+
+    fn answer_message(&self, read: Result<MessageAsked<'_>, Unreadable>) -> Answer {
+        let asked = read.map(|message| Asked {
+            headers: Cow::Owned(message.headers),
+            original: message.original,
+            wants_login: message.wants_login,
+        });
+        match self.judge(Endpoint::Grpc, asked) {
+            Verdict::Admitted(admitted) => grpc::render::admitted(&self.context.answers, &admitted),
+            Verdict::Refused(reason) => self.context.grpc_refusals.refused(reason),
+            Verdict::Login(reason, location) => grpc::render::redirect(reason, &respond::redirect(location)),
+        }
+    }
+
+    /// Decides, and counts what was decided.
+    fn judge(&self, endpoint: Endpoint, asked: Result<Asked<'_>, Unreadable>) -> Verdict {
+        let asked = if self.is_trusted {
+            asked.map_err(|_| Reason::Request)
         } else {
             Err(Reason::UntrustedProxy)
         };
-        let decided = read
+        let decided = asked
             .as_ref()
             .map_err(|reason| *reason)
-            .and_then(|original| self.decide(request, original));
-        decisions.count(endpoint, decided.as_ref().map(|_| ()).map_err(|reason| *reason));
-        if let (Err(reason), Ok(original)) = (&decided, &read) {
-            let (method, path) = (original.method, &original.path);
+            .and_then(|asked| self.decide(asked));
+        let outcome = decided.as_ref().map(|_| ()).map_err(|reason| *reason);
+        self.context.decisions.count(endpoint, outcome);
+        if let (Err(reason), Ok(asked)) = (outcome, &asked) {
+            let (method, path) = (asked.original.method, &asked.original.path);
             tracing::debug!(%endpoint, %reason, method, %path, "refused");
         }
-        match (decided, read) {
-            (Ok(admitted), _) => answers.admitted(&admitted),
-            (Err(reason), Ok(original)) => self
-                .login(request, &original, reason)
-                .map_or_else(|| answers.refused(reason), respond::redirect),
-            (Err(reason), Err(_)) => answers.refused(reason),
+        match decided {
+            Ok(admitted) => Verdict::Admitted(admitted),
+            Err(reason) => asked
+                .ok()
+                .and_then(|asked| self.login(&asked, reason))
+                .map_or(Verdict::Refused(reason), |location| {
+                    Verdict::Login(reason, location)
+                }),
         }
     }
 
-    fn decide(&self, request: &Parts, original: &Original<'_>) -> Result<Admitted, Reason> {
+    fn decide(&self, asked: &Asked<'_>) -> Result<Admitted, Reason> {
+        let original = &asked.original;
         self.context.pipeline.decide(&Question {
             method: original.method,
             path: original.path.as_str(),
             host: original.host.as_ref().map(CanonicalHost::as_str),
-            credentials: credentials::find(&request.headers, &self.context.cookie),
-            is_cross_site: self.is_cross_site(request, original),
+            credentials: credentials::find(&asked.headers, &self.context.cookie),
+            is_cross_site: self.is_cross_site(asked),
         })
     }
 
     /// Whether a page of another site could have made a browser send this, with more effect than reading.
-    fn is_cross_site(&self, request: &Parts, original: &Original<'_>) -> bool {
+    fn is_cross_site(&self, asked: &Asked<'_>) -> bool {
         let allowed = &self.context.allowed_origins;
         if allowed.is_empty() {
             return false;
         }
-        let headers = &request.headers;
+        let Asked {
+            headers, original, ..
+        } = asked;
         // nginx drops `Upgrade` from its subrequests, but not the handshake's key (RFC 6455 section 4.1).
         let is_websocket =
             original.is_websocket || headers.contains_key(UPGRADE) || headers.contains_key(WEBSOCKET_KEY);
@@ -127,26 +196,62 @@ impl Authz {
         origins.next().is_some() || !origin.is_some_and(|origin| allowed.contains(origin))
     }
 
-    fn login(&self, request: &Parts, original: &Original<'_>, reason: Reason) -> Option<http::HeaderValue> {
+    fn login(&self, asked: &Asked<'_>, reason: Reason) -> Option<HeaderValue> {
         let redirect = self.context.redirect.as_ref()?;
-        if reason.status() == StatusCode::UNAUTHORIZED {
-            redirect.location(request, original)
+        if asked.wants_login && reason.status() == StatusCode::UNAUTHORIZED {
+            redirect.location(&asked.headers, &asked.original)
         } else {
             None
         }
     }
 }
 
-impl<B: Body> tower::Service<Request<B>> for Authz {
+impl<B> tower::Service<Request<B>> for Authz
+where
+    B: Body<Data: Buf + Send, Error: Into<BoxError>> + Send + 'static,
+{
     type Response = Answer;
     type Error = Infallible;
-    type Future = Ready<Result<Answer, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(request)))
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let has_body = !request.body().is_end_stream();
+        let (request, body) = request.into_parts();
+        if grpc::is_call(&request) {
+            return Answering::Later(Box::pin(self.clone().answer_call(request, body)));
+        }
+        let answer = self.answer(&request);
+        // Nothing of a body is read, so what follows on an HTTP/1 connection could be taken for a request.
+        drop(body);
+        Answering::Now(Some(if has_body && request.version < Version::HTTP_2 {
+            respond::closing(answer)
+        } else {
+            answer
+        }))
+    }
+}
+
+/// An answer on its way: over HTTP it is there at once, over gRPC the message has to be read first.
+pub enum Answering {
+    /// It is there, until it is taken.
+    Now(Option<Answer>),
+    /// It will be.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Answer, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(answer) => answer
+                .take()
+                .map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
+            Self::Later(later) => later.as_mut().poll(cx).map(Ok),
+        }
     }
 }

@@ -9,6 +9,7 @@
 
 mod access;
 mod browsers;
+mod calls;
 mod feed_keys;
 mod feed_on_redis;
 mod freshness;

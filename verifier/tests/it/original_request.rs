@@ -3,7 +3,7 @@
 use shared::config::{ListenAddress, OneOrMany};
 use verifier::http::Endpoint;
 
-use crate::support::{Request, World};
+use crate::support::{HTTP, Request, World};
 
 const RULES: &str = "default = \"allow\"\n\
     [[rule]]\npath = \"/admin/{*rest}\"\nroles = [\"admin\"]\n\
@@ -261,7 +261,7 @@ async fn a_declared_body_is_not_read_and_ends_the_connection() {
         ("Content-Length", smuggled.len().to_string()),
         ("Transfer-Encoding", "chunked".to_owned()),
     ] {
-        for endpoint in Endpoint::ALL {
+        for endpoint in HTTP {
             let mut client = world.connect().await;
             let request = Request::about(endpoint, "POST", "/admin").header(declared.0, &declared.1);
             client
@@ -299,7 +299,7 @@ async fn no_upgrade_is_accepted() {
         ("websocket", ("Sec-WebSocket-Key", "eA==")),
         ("h2c", ("HTTP2-Settings", "AAMAAABk")),
     ] {
-        for endpoint in Endpoint::ALL {
+        for endpoint in HTTP {
             let mut client = world.connect().await;
             let request = Request::about(endpoint, "GET", "/open")
                 .header("Connection", "Upgrade")

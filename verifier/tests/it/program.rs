@@ -192,12 +192,13 @@ async fn it_serves_tells_how_it_is_and_stops_when_told() {
     for line in [
         "verifier_decisions_total{endpoint=\"auth_request\",outcome=\"allowed\",reason=\"\"} 1",
         "verifier_decisions_total{endpoint=\"ext_authz\",outcome=\"refused\",reason=\"missing\"} 1",
-        "verifier_token_cache_lookups_total{result=\"hit\"} 2",
+        "verifier_decisions_total{endpoint=\"grpc\",outcome=\"refused\",reason=\"missing\"} 1",
+        "verifier_token_cache_lookups_total{result=\"hit\"} 3",
         "verifier_token_cache_lookups_total{result=\"miss\"} 1",
         "verifier_keys 1",
         "verifier_rules 1",
         "verifier_revocation_replica_state{state=\"off\"} 1",
-        "verifier_http_connections_open 1",
+        "verifier_http_connections_open 2",
     ] {
         assert!(
             metrics.lines().any(|found| found == line),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use verifier::http::Endpoint;
 
-use crate::support::{Request, World, until};
+use crate::support::{HTTP, Request, World, until};
 
 /// Rules number `version`: even ones open `/even` and close `/odd`, odd ones the other way round.
 fn rules(version: usize) -> String {
@@ -35,7 +35,7 @@ async fn under_load_every_decision_is_by_one_set_of_rules_or_the_next() {
     let world = Arc::new(World::ready(&rules(1)).await);
     let is_over = Arc::new(AtomicBool::new(false));
     let mut askers = tokio::task::JoinSet::new();
-    for endpoint in Endpoint::ALL {
+    for endpoint in HTTP {
         let (world, is_over) = (Arc::clone(&world), Arc::clone(&is_over));
         askers.spawn(async move {
             let mut client = world.connect().await;

@@ -1,5 +1,6 @@
 //! A verifier to ask, and somebody who asks it byte by byte.
 
+pub(crate) mod call;
 mod client;
 mod key_server;
 mod relay;
@@ -22,6 +23,7 @@ use shared::time::{Clock, UnixMillis};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use verifier::app::{Parts, Verifier};
+use verifier::http::Endpoint;
 use verifier::keys::WatchedKeys;
 use verifier::settings::Settings;
 
@@ -29,6 +31,9 @@ pub(crate) use client::{Answer, Client, Request};
 pub(crate) use key_server::{Canned, KeyServer};
 pub(crate) use relay::Relay;
 pub(crate) use served::{Served, logged, program};
+
+/// The endpoints that are asked in headers.
+pub(crate) const HTTP: [Endpoint; 3] = [Endpoint::AuthRequest, Endpoint::ForwardAuth, Endpoint::ExtAuthz];
 
 /// When the clocks of the tests begin.
 pub(crate) const START: UnixMillis = UnixMillis(1_795_376_000_000);

@@ -29,8 +29,9 @@ fn location(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
     }
     let parts = request.body(()).unwrap().into_parts().0;
     let original = Original::read(Endpoint::ForwardAuth, &parts).unwrap();
-    redirect
-        .location(&parts, &original)
+    is_asked_for(&parts)
+        .then(|| redirect.location(&parts.headers, &original))
+        .flatten()
         .map(|location| location.to_str().unwrap().to_owned())
 }
 

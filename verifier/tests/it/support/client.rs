@@ -7,12 +7,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use verifier::http::Endpoint;
 
+use super::call::{self, CheckRequest};
+
 /// A request, as it will be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Whether it is told in a message of gRPC.
+    is_call: bool,
 }
 
 impl Request {
@@ -22,6 +26,7 @@ impl Request {
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
+            is_call: false,
         }
     }
 
@@ -35,6 +40,10 @@ impl Request {
                 .header("X-Forwarded-Method", method)
                 .header("X-Forwarded-Uri", target),
             Endpoint::ExtAuthz => Self::raw(method, &format!("/authz/ext-authz{target}")),
+            Endpoint::Grpc => Self {
+                is_call: true,
+                ..Self::raw(method, target)
+            },
         }
     }
 
@@ -44,12 +53,19 @@ impl Request {
             Endpoint::AuthRequest => self.header("X-Original-Host", host),
             Endpoint::ForwardAuth => self.header("X-Forwarded-Host", host),
             Endpoint::ExtAuthz => self.header("Host", host),
+            Endpoint::Grpc => self.header(":authority", host),
         }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The value of a header.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let own = self.headers.iter().find(|(own, _)| own == name);
+        own.map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn bearer(self, token: &str) -> Self {
@@ -107,12 +123,15 @@ impl Answer {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that is spoken on byte by byte.
 pub(crate) struct Client {
     stream: Box<dyn Stream>,
+    address: BoundAddress,
+    /// A second connection, for gRPC.
+    channel: Option<tonic::transport::Channel>,
     read: Vec<u8>,
     /// Whether the answer to come has no body, whatever length it says.
     is_head: bool,
@@ -126,12 +145,23 @@ impl Client {
         };
         Self {
             stream,
+            address: address.clone(),
+            channel: None,
             read: Vec::new(),
             is_head: false,
         }
     }
 
     pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
+        if request.is_call {
+            let channel = match self.channel.take() {
+                Some(channel) => channel,
+                None => call::channel(&self.address).await,
+            };
+            self.channel = Some(channel.clone());
+            let response = call::call(channel, call::CHECK, CheckRequest::about(request)).await;
+            return response.unwrap().into();
+        }
         self.send(&request.to_bytes()).await.unwrap();
         self.is_head = request.method == "HEAD";
         self.answer().await.expect("an answer")

@@ -5,10 +5,12 @@
 
 mod claims;
 mod error;
+mod format;
 mod header;
 
-pub use claims::{Claims, ClaimsPolicy, ValidToken};
+pub use claims::{Claims, ClaimsPolicy, ForeignNames, ValidToken};
 pub use error::TokenError;
+pub use format::{TokenFormat, TokenProfile};
 
 use serde_json::{Map, Value};
 
@@ -20,6 +22,7 @@ use crate::strict_json;
 /// A token's three parts, taken apart and not yet believed in anything.
 #[derive(Debug)]
 pub struct CompactToken<'a> {
+    format: &'a TokenFormat,
     kid: Box<str>,
     signed_part: &'a [u8],
     payload: &'a [u8],
@@ -27,14 +30,23 @@ pub struct CompactToken<'a> {
 }
 
 impl<'a> CompactToken<'a> {
-    /// Takes the compact form apart (RFC 7515 section 7.1) and reads its header.
+    /// Takes the compact form of one of our own issuer's tokens apart (RFC 7515 section 7.1) and reads its header.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CompactToken::parse_as`].
+    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+        Self::parse_as(token, &TokenFormat::OURS)
+    }
+
+    /// The same for tokens of this format.
     ///
     /// # Errors
     ///
     /// - [`TokenError::Malformed`] if it is too long, not three parts, or a part is no strict base64url or JSON.
-    /// - [`TokenError::Unsupported`] if `alg` is not `RS256`, `typ` not `at+jwt`, or there is a `crit`.
+    /// - [`TokenError::Unsupported`] if `alg` is not `RS256`, `typ` not what the format asks for, or there is a `crit`.
     /// - [`TokenError::UnknownKey`] if there is no usable `kid`.
-    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+    pub fn parse_as(token: &'a str, format: &'a TokenFormat) -> Result<Self, TokenError> {
         let bytes = token.as_bytes();
         if bytes.len() > limits::TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
@@ -46,11 +58,12 @@ impl<'a> CompactToken<'a> {
             return Err(TokenError::Malformed);
         };
         let signature = base64url_decode(signature).ok_or(TokenError::Malformed)?;
-        let kid = header::read(header)?;
+        let kid = header::read(header, format.profile)?;
         let signed_part = bytes
             .get(..header.len() + 1 + payload.len())
             .ok_or(TokenError::Malformed)?;
         Ok(Self {
+            format,
             kid,
             signed_part,
             payload,
@@ -70,11 +83,12 @@ impl<'a> CompactToken<'a> {
     /// - [`TokenError::BadSignature`] if the signature is not this key's.
     /// - [`TokenError::Malformed`] if the payload is no strict JSON object.
     /// - [`TokenError::BadClaims`] if a required claim is missing or of a wrong type.
+    /// - [`TokenError::Unsupported`] if the claims say that it is another kind of token than one for access.
     pub fn verify(self, key: &VerifyingKey) -> Result<SignedToken, TokenError> {
         if !key.verify(self.signed_part, &self.signature) {
             return Err(TokenError::BadSignature);
         }
-        let claims = claims::read(self.payload)?;
+        let claims = claims::read(self.payload, self.format)?;
         Ok(SignedToken {
             kid: self.kid,
             claims,

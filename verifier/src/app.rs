@@ -131,6 +131,7 @@ impl Verifier {
                 FeedFrom::Given(_) | FeedFrom::Redis(_) => RevocationReplica::new(bounds),
             }),
             policy: Arc::new(policy),
+            token_format: settings.token_format(),
             cache: TokenCache::new(settings.cache.capacity.bytes()),
             on_stale: settings.on_stale,
             clock,

@@ -59,8 +59,13 @@ impl CachedToken {
     }
 
     fn memory_bytes(&self) -> usize {
-        // The texts of subject and session are of one length.
-        self.signed.memory_bytes() + size_of::<Self>() + 2 * 36 + self.identity.roles.len()
+        let IdentityHeaders {
+            subject,
+            session,
+            roles,
+            ..
+        } = &self.identity;
+        self.signed.memory_bytes() + size_of::<Self>() + subject.len() + session.len() + roles.len()
     }
 }
 
@@ -76,9 +81,16 @@ impl IdentityHeaders {
     }
 
     fn of(claims: &Claims) -> Self {
+        let (subject, session) = match &claims.foreign {
+            Some(names) => (text(&names.subject), text(&names.session)),
+            None => (
+                text(&claims.subject.to_string()),
+                text(&claims.session.to_string()),
+            ),
+        };
         Self {
-            subject: text(&claims.subject.to_string()),
-            session: text(&claims.session.to_string()),
+            subject,
+            session,
             roles: text(&role_list(claims)),
             superuser: HeaderValue::from_static(if claims.superuser { "true" } else { "false" }),
         }

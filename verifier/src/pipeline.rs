@@ -7,7 +7,7 @@ use shared::limits::LEEWAY_MAX;
 use shared::reason::Reason;
 use shared::revocation::Refusal;
 use shared::time::{BootTime, Clock};
-use shared::token::{CompactToken, TokenError};
+use shared::token::{CompactToken, TokenError, TokenFormat};
 
 use crate::cache::{CachedToken, TokenCache};
 use crate::keys::{KeyReplica, KeyRing};
@@ -50,6 +50,8 @@ pub struct Pipeline {
     pub revocations: Arc<RevocationReplica>,
     /// The rules.
     pub policy: Arc<PolicyStore>,
+    /// What tokens look like.
+    pub token_format: TokenFormat,
     /// Tokens whose signature was checked.
     pub cache: TokenCache,
     /// What to do past `max_staleness` where a rule does not say it.
@@ -132,7 +134,7 @@ impl Pipeline {
             }
             self.cache.forget(token);
         }
-        let compact = CompactToken::parse(token).map_err(TokenError::reason)?;
+        let compact = CompactToken::parse_as(token, &self.token_format).map_err(TokenError::reason)?;
         if keys.is_empty() {
             return Err(Reason::NoKeys);
         }

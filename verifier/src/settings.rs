@@ -9,6 +9,7 @@ use shared::config::{ByteSize, HumanDuration, Invalid, ListenAddress, OneOrMany,
 use shared::host::CanonicalHost;
 use shared::limits;
 use shared::redis::RedisSettings;
+use shared::token::{TokenFormat, TokenProfile};
 use url::Url;
 
 use crate::policy::OnStale;
@@ -25,6 +26,10 @@ pub struct Settings {
     pub issuer: String,
     /// What their `aud` must have.
     pub audience: String,
+    /// What the tokens look like.
+    pub token_profile: TokenProfile,
+    /// Where in a token the role names are, as a dotted path.
+    pub roles_claim: String,
     /// Where the keys are; absent: where the issuer's metadata says.
     pub jwks_url: Option<String>,
     /// Time between fetches of the keys.
@@ -107,6 +112,8 @@ impl Default for Settings {
             admin_listen: ListenAddress::tcp("127.0.0.1", 9081).into(),
             issuer: "http://127.0.0.1:8080".into(),
             audience: "movies".into(),
+            token_profile: TokenProfile::default(),
+            roles_claim: TokenFormat::OURS.roles_claim.into_owned(),
             jwks_url: None,
             jwks_refresh: HumanDuration(Duration::from_mins(5)),
             jwks_cooldown: HumanDuration::from_secs(30),
@@ -144,6 +151,7 @@ impl shared::config::Settings for Settings {
     fn check(&self) -> Result<(), Invalid> {
         self.check_listeners()?;
         self.check_issuer()?;
+        self.check_tokens()?;
         self.check_times()?;
         self.check_redis()?;
         self.check_browsers()
@@ -201,6 +209,27 @@ impl Settings {
             return Err(Invalid::new("jwks_url", problem));
         }
         Ok(())
+    }
+
+    fn check_tokens(&self) -> Result<(), Invalid> {
+        if self.roles_claim.split('.').any(str::is_empty) {
+            let problem = "no claim's name; write one such as \"roles\", or the way to it such as \"realm_access.roles\"";
+            return Err(Invalid::new("roles_claim", problem));
+        }
+        if self.token_profile == TokenProfile::Jwt && self.revocations != Revocations::Off {
+            let problem = "the feed is about our own issuer's tokens, which are \"at+jwt\"; say revocations = \"off\" too, \
+                           to believe another issuer's until they expire";
+            return Err(Invalid::new("token_profile", problem));
+        }
+        Ok(())
+    }
+
+    /// What tokens look like.
+    pub(crate) fn token_format(&self) -> TokenFormat {
+        TokenFormat {
+            profile: self.token_profile,
+            roles_claim: self.roles_claim.clone().into(),
+        }
     }
 
     fn check_times(&self) -> Result<(), Invalid> {

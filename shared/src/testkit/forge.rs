@@ -86,6 +86,26 @@ impl TokenForge {
         }
     }
 
+    /// A forge whose tokens look like Keycloak's, for a user whose realm roles are in `realm_access.roles`.
+    pub fn keycloak(key: &TestKey, now: UnixMillis, roles: &[&str]) -> Self {
+        let UnixSeconds(issued_at) = now.to_seconds();
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": key.kid});
+        let session = SessionId::new(now);
+        let claims = json!({
+            "exp": issued_at + 300, "iat": issued_at, "jti": format!("onrtac:{}", TokenId::new(now)),
+            "iss": Self::ISSUER, "aud": [Self::AUDIENCE, "account"], "sub": SubjectId::new(now), "typ": "Bearer",
+            "azp": "web", "sid": session, "acr": "1", "allowed-origins": ["https://movies.example.org"],
+            "realm_access": {"roles": roles},
+            "resource_access": {"account": {"roles": ["manage-account", "view-profile"]}},
+            "scope": "openid email profile", "email_verified": true, "preferred_username": "alice",
+        });
+        Self {
+            key: key.clone(),
+            header: header.as_object().unwrap().clone(),
+            claims: claims.as_object().unwrap().clone(),
+        }
+    }
+
     /// The same with a claim set.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {

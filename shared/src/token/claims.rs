@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{SignedToken, TokenError};
+use super::{SignedToken, TokenError, TokenFormat, TokenProfile};
 use crate::id::{SessionId, SubjectId, TokenId};
 use crate::limits;
 use crate::role::RoleSet;
@@ -38,6 +38,17 @@ pub struct Claims {
     pub not_before: Option<UnixSeconds>,
     /// `exp`.
     pub expires_at: UnixSeconds,
+    /// What another issuer calls the subject and the session; `subject`, `session` and `token_id` are nil then.
+    pub foreign: Option<Box<ForeignNames>>,
+}
+
+/// Names of another issuer's, which are visible ASCII and need not be UUIDs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignNames {
+    /// `sub`.
+    pub subject: Box<str>,
+    /// `sid`; empty if there is none.
+    pub session: Box<str>,
 }
 
 impl Claims {
@@ -52,7 +63,10 @@ impl Claims {
             .iter()
             .map(|name| name.len() + size_of::<Box<str>>())
             .sum::<usize>();
-        self.issuer.len() + self.client_id.len() + texts + roles
+        let foreign = self.foreign.as_ref().map_or(0, |names| {
+            size_of::<ForeignNames>() + names.subject.len() + names.session.len()
+        });
+        self.issuer.len() + self.client_id.len() + texts + roles + foreign
     }
 }
 
@@ -125,12 +139,16 @@ impl SignedToken {
 }
 
 /// Reads the payload of a token whose signature holds.
-pub(super) fn read(base64: &[u8]) -> Result<Claims, TokenError> {
+pub(super) fn read(base64: &[u8], format: &TokenFormat) -> Result<Claims, TokenError> {
     let object = super::read_object(base64)?;
-    claims(&object).ok_or(TokenError::BadClaims)
+    match format.profile {
+        TokenProfile::AtJwt => claims(&object, format).ok_or(TokenError::BadClaims),
+        TokenProfile::Jwt if is_of_another_kind(&object) => Err(TokenError::Unsupported),
+        TokenProfile::Jwt => foreign_claims(&object, format).ok_or(TokenError::BadClaims),
+    }
 }
 
-fn claims(object: &Map<String, Value>) -> Option<Claims> {
+fn claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
     Some(Claims {
         issuer: text(object, "iss")?.into(),
         audience: audience(object.get("aud")?)?,
@@ -138,7 +156,7 @@ fn claims(object: &Map<String, Value>) -> Option<Claims> {
         session: uuid(object, "sid")?.into(),
         token_id: uuid(object, "jti")?.into(),
         client_id: text(object, "client_id")?.into(),
-        roles: roles(object.get("roles")?)?,
+        roles: roles(format.roles(object)?)?,
         ver: count(object, "ver")?,
         rver: count(object, "rver")?,
         superuser: match object.get("superuser") {
@@ -146,11 +164,71 @@ fn claims(object: &Map<String, Value>) -> Option<Claims> {
             Some(value) => value.as_bool()?,
         },
         issued_at: date(object.get("iat")?)?,
-        not_before: match object.get("nbf") {
-            None => None,
-            Some(value) => Some(date(value)?),
-        },
+        not_before: optional(object, "nbf", date)?,
         expires_at: date(object.get("exp")?)?,
+        foreign: None,
+    })
+}
+
+/// The claims of another issuer's token. Nobody is a superuser there: it is a word of ours, and what others mean by it,
+/// or whom they let write it, is not known.
+fn foreign_claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
+    Some(Claims {
+        issuer: text(object, "iss")?.into(),
+        audience: audience(object.get("aud")?)?,
+        subject: Uuid::nil().into(),
+        session: Uuid::nil().into(),
+        token_id: Uuid::nil().into(),
+        client_id: optional(object, "azp", Value::as_str)?.unwrap_or_default().into(),
+        roles: match format.roles(object) {
+            None => RoleSet::default(),
+            // As OAuth writes lists (RFC 6749 section 3.3).
+            Some(Value::String(names)) => {
+                let names = || names.split_ascii_whitespace();
+                (names().count() <= limits::ROLES_MAX).then(|| names().collect())?
+            }
+            Some(names) => roles(names)?,
+        },
+        ver: 0,
+        rver: 0,
+        superuser: false,
+        issued_at: optional(object, "iat", date)?.unwrap_or_default(),
+        not_before: optional(object, "nbf", date)?,
+        expires_at: date(object.get("exp")?)?,
+        foreign: Some(Box::new(ForeignNames {
+            subject: name(object.get("sub")?)?.into(),
+            session: optional(object, "sid", name)?.unwrap_or_default().into(),
+        })),
+    })
+}
+
+/// Whether another issuer's token says itself that it is for something else than access: Keycloak has the kind in the
+/// claim `typ`, and `at_hash` stands in OpenID Connect's ID tokens alone. The header's `typ` is `JWT` for all of them.
+fn is_of_another_kind(object: &Map<String, Value>) -> bool {
+    let kind = object.get("typ").and_then(Value::as_str).unwrap_or_default();
+    object.contains_key("at_hash")
+        || ["ID", "Refresh", "Offline", "Logout"]
+            .iter()
+            .any(|other| kind.eq_ignore_ascii_case(other))
+}
+
+/// A claim that may be absent, but not of a wrong type.
+fn optional<'a, T>(
+    object: &'a Map<String, Value>,
+    claim: &str,
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Option<Option<T>> {
+    match object.get(claim) {
+        None => Some(None),
+        Some(value) => read(value).map(Some),
+    }
+}
+
+/// A name that can stand in a header: one that could not would be told to the service as nobody's.
+fn name(value: &Value) -> Option<&str> {
+    value.as_str().filter(|name| {
+        (1..=limits::FOREIGN_NAME_BYTES_MAX).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_graphic())
     })
 }
 

@@ -336,3 +336,144 @@ proptest! {
         prop_assert!(judge(&token, NOW.to_seconds()).is_err());
     }
 }
+
+fn foreign(roles_claim: &'static str) -> TokenFormat {
+    TokenFormat {
+        profile: TokenProfile::Jwt,
+        roles_claim: roles_claim.into(),
+    }
+}
+
+fn read_as(forge: &TokenForge, format: &TokenFormat) -> Result<Claims, TokenError> {
+    let token = forge.token();
+    let compact = CompactToken::parse_as(&token, format)?;
+    let signed = compact.verify(&key().signing.verifying_key().unwrap())?;
+    Ok(signed.claims().clone())
+}
+
+#[test]
+fn another_issuers_roles_are_where_the_format_says() {
+    let forge = TokenForge::keycloak(&key(), NOW, &["editor", "user"])
+        .claim("groups", "a b")
+        .claim("https://a.org/roles", json!(["by url"]));
+    for (claim, roles) in [
+        ("realm_access.roles", &["editor", "user"][..]),
+        (
+            "resource_access.account.roles",
+            &["manage-account", "view-profile"],
+        ),
+        ("groups", &["a", "b"]),
+        ("https://a.org/roles", &["by url"]),
+        ("roles", &[]),
+        ("realm_access.roles.x", &[]),
+        ("sub.roles", &[]),
+    ] {
+        let claims = read_as(&forge, &foreign(claim)).unwrap();
+        assert!(
+            claims.roles.iter().eq(roles.iter().copied()),
+            "{claim}: {:?}",
+            claims.roles
+        );
+        let names = claims.foreign.unwrap();
+        assert_eq!(
+            (&*names.subject, &*names.session),
+            (forge.claim_text("sub"), forge.claim_text("sid"))
+        );
+    }
+    assert_eq!(
+        read_as(&forge, &foreign("realm_access")).map(|_| ()),
+        Err(TokenError::BadClaims)
+    );
+    let many: Vec<String> = (0..=limits::ROLES_MAX).map(|n| n.to_string()).collect();
+    let forge = forge.claim("groups", many.join(" "));
+    assert_eq!(
+        read_as(&forge, &foreign("groups")).map(|_| ()),
+        Err(TokenError::BadClaims)
+    );
+}
+
+#[test]
+fn of_another_issuers_claims_four_are_required() {
+    let format = foreign("roles");
+    let mut least = TokenForge::new(&key(), NOW).without_header("typ");
+    for claim in ["iat", "nbf", "jti", "sid", "client_id", "roles", "ver", "rver"] {
+        least = least.without_claim(claim);
+    }
+    let claims = read_as(&least, &format).unwrap();
+    assert_eq!(&*claims.foreign.unwrap().session, "");
+    for claim in ["iss", "aud", "exp", "sub"] {
+        let forge = least.clone().without_claim(claim);
+        assert_eq!(
+            read_as(&forge, &format).map(|_| ()),
+            Err(TokenError::BadClaims),
+            "{claim}"
+        );
+    }
+    for (claim, value) in [
+        ("sub", json!("")),
+        ("sub", json!(1)),
+        ("sub", json!("a b")),
+        ("sub", json!("é")),
+        ("sub", json!("a".repeat(256))),
+        ("sid", json!(1)),
+        ("nbf", json!("soon")),
+        ("iat", json!(1.5)),
+        ("roles", json!({})),
+    ] {
+        let forge = least.clone().claim(claim, value.clone());
+        assert_eq!(
+            read_as(&forge, &format).map(|_| ()),
+            Err(TokenError::BadClaims),
+            "{claim}: {value}"
+        );
+    }
+    let auth0 = least.clone().claim("sub", "auth0|5f7c8ec7c33c6c004bbafe82");
+    assert!(read_as(&auth0, &format).is_ok());
+    let proud = read_as(&least.claim("superuser", true), &format).unwrap();
+    assert!(!proud.superuser, "it is no word of theirs");
+}
+
+#[test]
+fn another_issuers_tokens_are_for_access_and_nothing_else() {
+    let forge = TokenForge::keycloak(&key(), NOW, &[]);
+    let format = foreign("roles");
+    for (typ, is_taken) in [
+        ("JWT", true),
+        ("jwt", true),
+        ("application/jwt", true),
+        ("at+jwt", true),
+        ("APPLICATION/AT+JWT", true),
+        ("logout+jwt", false),
+        ("dpop+jwt", false),
+        ("", false),
+    ] {
+        let read = read_as(&forge.clone().header("typ", typ), &format);
+        assert_eq!(read.is_ok(), is_taken, "{typ}");
+    }
+    for other in [
+        forge.clone().claim("typ", "ID"),
+        forge.clone().claim("typ", "Refresh"),
+        forge.clone().claim("at_hash", "x"),
+        forge.clone().header("typ", json!(null)),
+        forge.clone().header("alg", "HS256"),
+        forge.clone().header("crit", json!(["b64"])),
+    ] {
+        assert_eq!(read_as(&other, &format).map(|_| ()), Err(TokenError::Unsupported));
+    }
+}
+
+#[test]
+fn our_own_format_takes_nothing_of_theirs() {
+    let keycloak = TokenForge::keycloak(&key(), NOW, &["user"]);
+    assert_eq!(judged(&keycloak), Err(TokenError::Unsupported));
+    let dressed_up = keycloak.header("typ", "at+jwt");
+    assert_eq!(judged(&dressed_up), Err(TokenError::BadClaims));
+    let strict = TokenFormat {
+        profile: TokenProfile::AtJwt,
+        roles_claim: "realm_access.roles".into(),
+    };
+    let ours = forge().without_claim("roles");
+    assert_eq!(read_as(&ours, &strict).map(|_| ()), Err(TokenError::BadClaims));
+    let elsewhere = ours.claim("realm_access", json!({"roles": ["user"]}));
+    assert!(read_as(&elsewhere, &strict).unwrap().roles.contains("user"));
+}

@@ -82,6 +82,7 @@ impl World {
             keys,
             revocations,
             policy: Arc::new(PolicyStore::open(RulesSource::BuiltIn(rules), claims).unwrap()),
+            token_format: TokenFormat::OURS,
             cache: TokenCache::new(1024 * 1024),
             on_stale: OnStale::Deny,
         };

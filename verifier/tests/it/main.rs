@@ -12,6 +12,7 @@ mod browsers;
 mod calls;
 mod feed_keys;
 mod feed_on_redis;
+mod foreign;
 mod freshness;
 mod key_fetching;
 mod original_request;

@@ -149,6 +149,11 @@ impl World {
         TokenForge::new(&TestKey::number(0), self.clock.now())
     }
 
+    /// What the verifier's clock says.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
     /// A new connection.
     pub(crate) async fn connect(&self) -> Client {
         Client::connect(&self.address).await

@@ -25,7 +25,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 
 pub use listener::OutboxListener;
-pub use sql::{CommitObserver, StoreError, Work};
+pub use sql::{CommitObserver, KeptConnection, StoreError, Work};
 use sql::{Link, Row, Statement, args};
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
@@ -148,7 +148,7 @@ impl Store {
             Pools::Postgres(pool) => Link::Postgres(pool.acquire().await?),
             Pools::Sqlite { readers, .. } => Link::Sqlite(readers.acquire().await?),
         };
-        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
+        Ok(self.work(link))
     }
 
     /// Work that writes, in a transaction. What is not committed is undone.
@@ -164,7 +164,25 @@ impl Store {
                 Link::SqliteTransaction(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
         };
-        Ok(Work::new(link, Arc::clone(&self.clock), self.observer.clone()))
+        Ok(self.work(link))
+    }
+
+    /// Work that writes in one statement, through a connection that is kept from one to the next: PostgreSQL commits that
+    /// by itself, without a round trip for it. SQLite has its transaction as in [`Store::write`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if no connection is to be had.
+    pub async fn write_at_once(&self, kept: &KeptConnection) -> Result<Work, StoreError> {
+        match (&self.pools, kept.take()) {
+            (Pools::Postgres(_), Some(connection)) => Ok(self.work(Link::Postgres(connection))),
+            (Pools::Postgres(_), None) => self.read().await,
+            (Pools::Sqlite { .. }, _) => self.write().await,
+        }
+    }
+
+    fn work(&self, link: Link) -> Work {
+        Work::new(link, Arc::clone(&self.clock), self.observer.clone())
     }
 
     /// Whether the database answers.
@@ -237,7 +255,8 @@ impl Store {
 async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenError> {
     let options: PgConnectOptions = url.parse().map_err(|error| OpenError::Address(Some(error)))?;
     let pool = PgPoolOptions::new()
-        .max_connections(max_connections)
+        // One more, which the relay keeps to itself while it holds the lease.
+        .max_connections(max_connections.saturating_add(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move {

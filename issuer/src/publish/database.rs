@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RelayStatus;
 use crate::store::feed::{self, Batch, LeaseView};
-use crate::store::{OutboxListener, Store, StoreError};
+use crate::store::{KeptConnection, OutboxListener, Store, StoreError};
 
 /// No answer of the database is waited for longer: past it the lease has lapsed, and others are at work.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -84,13 +84,20 @@ pub trait RelayDatabase: Send + Sync + 'static {
 }
 
 /// The real one.
-#[derive(Clone, Debug)]
-pub struct StoreDatabase(Store);
+#[derive(Debug)]
+pub struct StoreDatabase {
+    store: Store,
+    /// For batches: between a logout's answer and its refusal at the edge every round trip counts.
+    kept: KeptConnection,
+}
 
 impl StoreDatabase {
     /// The outbox and the lease of this database.
     pub fn new(store: Store) -> Self {
-        Self(store)
+        Self {
+            store,
+            kept: KeptConnection::default(),
+        }
     }
 }
 
@@ -108,7 +115,7 @@ async fn within<T>(
 impl RelayDatabase for StoreDatabase {
     async fn look(&self) -> Result<LeaseView, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            feed::look(&mut self.0.read().await?).await
+            feed::look(&mut self.store.read().await?).await
         })
         .await
     }
@@ -121,7 +128,7 @@ impl RelayDatabase for StoreDatabase {
         duration: Duration,
     ) -> Result<bool, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            let mut work = self.0.write().await?;
+            let mut work = self.store.write().await?;
             let is_ours = feed::acquire(&mut work, &seen, lapsed_only, term, duration).await?;
             work.commit().await?;
             Ok(is_ours)
@@ -131,7 +138,7 @@ impl RelayDatabase for StoreDatabase {
 
     async fn renew(&self, term: Term, duration: Duration, published: u64) -> Result<bool, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            let mut work = self.0.write().await?;
+            let mut work = self.store.write().await?;
             let is_ours = feed::renew(&mut work, term, duration, published).await?;
             work.commit().await?;
             Ok(is_ours)
@@ -141,7 +148,7 @@ impl RelayDatabase for StoreDatabase {
 
     async fn release(&self, term: Term) -> Result<(), DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            let mut work = self.0.write().await?;
+            let mut work = self.store.write().await?;
             feed::release(&mut work, term).await?;
             work.commit().await
         })
@@ -150,7 +157,7 @@ impl RelayDatabase for StoreDatabase {
 
     async fn take_batch(&self, request: BatchRequest) -> Result<Option<Batch>, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            let mut work = self.0.write().await?;
+            let mut work = self.store.write_at_once(&self.kept).await?;
             let batch = feed::take_batch(
                 &mut work,
                 request.term,
@@ -160,7 +167,7 @@ impl RelayDatabase for StoreDatabase {
                 request.renewal,
             )
             .await?;
-            work.commit().await?;
+            work.commit_keeping(&self.kept).await?;
             Ok(batch)
         })
         .await
@@ -168,7 +175,7 @@ impl RelayDatabase for StoreDatabase {
 
     async fn live_after(&self, after: u64) -> Result<Vec<(u64, Revocation)>, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            feed::live_after(&mut self.0.read().await?, after, limits::FEED_BATCH).await
+            feed::live_after(&mut self.store.read().await?, after, limits::FEED_BATCH).await
         })
         .await
     }
@@ -180,7 +187,7 @@ impl RelayDatabase for StoreDatabase {
         at_least_seq: u64,
     ) -> Result<bool, DatabaseAway> {
         within(RESTORE_TIMEOUT, async {
-            let mut work = self.0.write().await?;
+            let mut work = self.store.write().await?;
             let is_ours = feed::restore(&mut work, term, &facts, at_least_seq).await?;
             work.commit().await?;
             Ok(is_ours)

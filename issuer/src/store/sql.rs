@@ -1,6 +1,6 @@
 //! One way to speak to both databases: statements, their arguments, rows, and the unit of work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shared::revocation::Fact;
@@ -81,6 +81,16 @@ impl Statement {
             postgres: text,
             sqlite: text,
         }
+    }
+
+    /// A text that only PostgreSQL is asked.
+    pub(super) const fn postgres(text: &'static str) -> Self {
+        Self::each(text, "")
+    }
+
+    /// A text that only SQLite is asked.
+    pub(super) const fn sqlite(text: &'static str) -> Self {
+        Self::each("", text)
     }
 
     /// A text for each, where they differ.
@@ -253,6 +263,21 @@ pub(super) enum Link {
     SqliteTransaction(Transaction<'static, Sqlite>),
 }
 
+/// A connection that stays with whoever asks again and again, so that no round trip is needed to learn that it is still
+/// good. One that was not put back, because a call failed or was given up, goes to the pool, which looks at it.
+#[derive(Debug, Default)]
+pub struct KeptConnection(Mutex<Option<PoolConnection<Postgres>>>);
+
+impl KeptConnection {
+    pub(super) fn take(&self) -> Option<PoolConnection<Postgres>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, connection: PoolConnection<Postgres>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    }
+}
+
 /// A unit of work: a transaction, or a connection to read through.
 pub struct Work {
     link: Link,
@@ -298,6 +323,11 @@ impl Work {
         }
         self.plans = Some(plans);
         Ok(())
+    }
+
+    /// Which of the two databases it is.
+    pub(super) const fn is_postgres(&self) -> bool {
+        matches!(self.link, Link::Postgres(_) | Link::PostgresTransaction(_))
     }
 
     /// The database's time, read once for a unit of work, when it is first asked for.
@@ -350,6 +380,23 @@ impl Work {
             observer.committed(self.facts);
         }
         Ok(())
+    }
+
+    /// [`Work::commit`] for work of one statement, which keeps the connection for the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`Work::commit`].
+    pub async fn commit_keeping(self, kept: &KeptConnection) -> Result<(), StoreError> {
+        match self.link {
+            Link::Postgres(connection) => {
+                kept.put(connection);
+                Ok(())
+            }
+            Link::PostgresTransaction(_) | Link::Sqlite(_) | Link::SqliteTransaction(_) => {
+                self.commit().await
+            }
+        }
     }
 
     /// Runs a statement and gives the number of rows it changed.

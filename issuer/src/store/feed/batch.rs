@@ -30,6 +30,27 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// A batch of the first `limit` of these entries, which are one more where that is not all.
+    fn of(
+        now: UnixMillis,
+        last_seq: u64,
+        lowest_live: Option<u64>,
+        mut entries: Vec<(u64, Revocation)>,
+        all_numbered: bool,
+        limit: u32,
+    ) -> Self {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let is_complete = all_numbered && entries.len() <= most;
+        entries.truncate(most);
+        Self {
+            now,
+            last_seq,
+            lowest_live,
+            entries,
+            is_complete,
+        }
+    }
+
     /// Nothing to publish: the database knows of fewer numbers than the stream has.
     fn set_back(now: UnixMillis, last_seq: u64) -> Self {
         Self {
@@ -50,7 +71,7 @@ impl Batch {
 /// and what has been published.
 ///
 /// The lease stays locked until the unit of work ends, which must write. The caller commits it before it sends
-/// anything.
+/// anything; on PostgreSQL it is one statement, which may commit by itself (`Store::write_at_once`).
 ///
 /// # Errors
 ///
@@ -63,6 +84,9 @@ pub async fn take_batch(
     republish_below: Option<u64>,
     renewal: Option<(Duration, u64)>,
 ) -> Result<Option<Batch>, StoreError> {
+    if work.is_postgres() {
+        return take_in_one_step(work, term, published, limit, republish_below, renewal).await;
+    }
     let now = work.now().await?;
     let Some(before) = lock(work, term, renewal).await? else {
         return Ok(None);
@@ -80,29 +104,78 @@ pub async fn take_batch(
     if last_seq > before {
         note_last(work, last_seq).await?;
     }
-    let mut entries = numbered_above(work, published, i64::from(limit) + 1).await?;
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let entries = numbered_above(work, published, i64::from(limit) + 1).await?;
     // Fewer than could be numbered: those were all that were committed before. To look again would see what has come
     // since, and under load there would be no end of it.
     let all_numbered = numbered < u64::from(limit) || !any_unnumbered(work).await?;
-    let is_complete = all_numbered && entries.len() <= most;
-    entries.truncate(most);
-    Ok(Some(Batch {
+    let lowest_live = lowest(work).await?;
+    Ok(Some(Batch::of(
         now,
         last_seq,
-        lowest_live: lowest(work).await?,
+        lowest_live,
         entries,
-        is_complete,
-    }))
+        all_numbered,
+        limit,
+    )))
+}
+
+/// All of [`take_batch`], by the function of `migrations/postgres/0004_take_batch.sql`: between a logout's answer and its
+/// refusal at the edge there is one round trip to the database, and not one for each step.
+async fn take_in_one_step(
+    work: &mut Work,
+    term: Term,
+    published: u64,
+    limit: u32,
+    republish_below: Option<u64>,
+    renewal: Option<(Duration, u64)>,
+) -> Result<Option<Batch>, StoreError> {
+    const TAKE: Statement = Statement::postgres(
+        "SELECT now, last_seq, lowest_live, all_numbered, seq, kind, ref, name, version, expires_at \
+         FROM feed_take_batch($1, $2, $3, $4, $5, $6, $7)",
+    );
+    let (lease_ms, noted) = match renewal {
+        Some((duration, noted)) => (i64::try_from(duration.as_millis()).ok(), Some(stored(noted)?)),
+        None => (None, None),
+    };
+    let arguments = args![
+        stored(term.number)?,
+        &term.nonce[..],
+        stored(published)?,
+        i64::from(limit),
+        republish_below.map(stored).transpose()?,
+        lease_ms,
+        noted,
+    ];
+    let rows = work.fetch_all(&TAKE, arguments).await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let (now, last_seq) = (first.time("now")?, unsigned(first, "last_seq")?);
+    if last_seq < published {
+        return Ok(Some(Batch::set_back(now, last_seq)));
+    }
+    let lowest_live = match first.number_or_null("lowest_live")? {
+        Some(_) => Some(unsigned(first, "lowest_live")?),
+        None => None,
+    };
+    let all_numbered = first.flag("all_numbered")?;
+    let entries = match first.number_or_null("seq")? {
+        Some(_) => rows.iter().map(read).collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    Ok(Some(Batch::of(
+        now,
+        last_seq,
+        lowest_live,
+        entries,
+        all_numbered,
+        limit,
+    )))
 }
 
 /// Gives the numbers after `last_seq` to rows that have none. How many.
 async fn number_new(work: &mut Work, last_seq: u64, limit: u32) -> Result<u64, StoreError> {
-    // The rows are locked before they are counted: one that is deleted meanwhile leaves no gap.
-    const NUMBER: Statement = Statement::each(
-        "WITH pending AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $2 FOR UPDATE), \
-         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM pending) \
-         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+    const NUMBER: Statement = Statement::sqlite(
         "WITH pending AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $2), \
          numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM pending) \
          UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
@@ -113,11 +186,7 @@ async fn number_new(work: &mut Work, last_seq: u64, limit: u32) -> Result<u64, S
 
 /// Gives the numbers after `last_seq` to rows that never expire and have one up to `below`. How many.
 async fn number_anew(work: &mut Work, last_seq: u64, limit: u32, below: u64) -> Result<u64, StoreError> {
-    const NUMBER: Statement = Statement::each(
-        "WITH kept AS (SELECT id FROM outbox WHERE expires_at IS NULL AND seq <= $3 ORDER BY id LIMIT $2 \
-         FOR UPDATE), \
-         numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM kept) \
-         UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",
+    const NUMBER: Statement = Statement::sqlite(
         "WITH kept AS (SELECT id FROM outbox WHERE expires_at IS NULL AND seq <= $3 ORDER BY id LIMIT $2), \
          numbered AS (SELECT id, $1 + ROW_NUMBER() OVER (ORDER BY id) AS seq FROM kept) \
          UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id",

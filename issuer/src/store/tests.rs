@@ -202,8 +202,8 @@ on_both! {
             let batch = feed::take_batch(&mut work, HELD, published, limit, Some(published), renewal).await.unwrap().unwrap();
             assert!(!batch.entries.is_empty() && batch.lowest_live == Some(1));
             if database.kind == Kind::Postgres {
-                work.plans = Some(Vec::new());
                 let scanned = scans_of_outbox(&mut work).await;
+                work.plans = Some(Vec::new());
                 assert!(scanned.0 == read_whole && scanned.1 > by_index, "a batch reads the outbox: {scanned:?}");
             } else {
                 check(&mut work, "a batch");

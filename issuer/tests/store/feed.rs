@@ -404,6 +404,9 @@ on_both! {
                 include_str!("../../../migrations/sqlite/0002_revocation_feed.sql"),
             )
             .await;
+        database
+            .run_each(include_str!("../../../migrations/postgres/0004_take_batch.sql"), "SELECT 1")
+            .await;
         let store = Store::open(&database.url.clone().into(), 4, Arc::new(SystemClock)).await.unwrap();
         let view = look(&store).await;
         let since = view.unpublished_since.unwrap();

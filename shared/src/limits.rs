@@ -43,7 +43,7 @@ pub const ROLE_NAME_BYTES_MAX: usize = 64;
 /// Roles in a token. At 64 characters each more would not fit the token anyway.
 pub const ROLES_MAX: usize = 128;
 
-/// What another issuer calls a subject or a session, in bytes (`sub`: OpenID Connect Core section 2).
+/// What another issuer calls a subject or a session, in bytes (`sub`: `OpenID` Connect Core section 2).
 pub const FOREIGN_NAME_BYTES_MAX: usize = 255;
 
 /// A request's path, in bytes. Servers and proxies commonly stop at 8 KiB.

@@ -164,7 +164,7 @@ fn claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
             Some(value) => value.as_bool()?,
         },
         issued_at: date(object.get("iat")?)?,
-        not_before: optional(object, "nbf", date)?,
+        not_before: optional(object, "nbf", None, |value| date(value).map(Some))?,
         expires_at: date(object.get("exp")?)?,
         foreign: None,
     })
@@ -179,7 +179,7 @@ fn foreign_claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<C
         subject: Uuid::nil().into(),
         session: Uuid::nil().into(),
         token_id: Uuid::nil().into(),
-        client_id: optional(object, "azp", Value::as_str)?.unwrap_or_default().into(),
+        client_id: optional(object, "azp", "", Value::as_str)?.into(),
         roles: match format.roles(object) {
             None => RoleSet::default(),
             // As OAuth writes lists (RFC 6749 section 3.3).
@@ -192,18 +192,18 @@ fn foreign_claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<C
         ver: 0,
         rver: 0,
         superuser: false,
-        issued_at: optional(object, "iat", date)?.unwrap_or_default(),
-        not_before: optional(object, "nbf", date)?,
+        issued_at: optional(object, "iat", UnixSeconds::default(), date)?,
+        not_before: optional(object, "nbf", None, |value| date(value).map(Some))?,
         expires_at: date(object.get("exp")?)?,
         foreign: Some(Box::new(ForeignNames {
             subject: name(object.get("sub")?)?.into(),
-            session: optional(object, "sid", name)?.unwrap_or_default().into(),
+            session: optional(object, "sid", "", name)?.into(),
         })),
     })
 }
 
 /// Whether another issuer's token says itself that it is for something else than access: Keycloak has the kind in the
-/// claim `typ`, and `at_hash` stands in OpenID Connect's ID tokens alone. The header's `typ` is `JWT` for all of them.
+/// claim `typ`, and `at_hash` stands in `OpenID` Connect's ID tokens alone. The header's `typ` is `JWT` for all of them.
 fn is_of_another_kind(object: &Map<String, Value>) -> bool {
     let kind = object.get("typ").and_then(Value::as_str).unwrap_or_default();
     object.contains_key("at_hash")
@@ -216,12 +216,10 @@ fn is_of_another_kind(object: &Map<String, Value>) -> bool {
 fn optional<'a, T>(
     object: &'a Map<String, Value>,
     claim: &str,
+    absent: T,
     read: impl Fn(&'a Value) -> Option<T>,
-) -> Option<Option<T>> {
-    match object.get(claim) {
-        None => Some(None),
-        Some(value) => read(value).map(Some),
-    }
+) -> Option<T> {
+    object.get(claim).map_or(Some(absent), read)
 }
 
 /// A name that can stand in a header: one that could not would be told to the service as nobody's.

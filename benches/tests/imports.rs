@@ -23,7 +23,7 @@ const ISSUER: &[&[&str]] = &[
 
 /// The modules of `verifier/src`, likewise.
 const VERIFIER: &[&[&str]] = &[
-    &["main"],
+    &["main", "explain", "test_rules"],
     &["app"],
     &["http", "metrics"],
     &["pipeline"],

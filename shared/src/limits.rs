@@ -98,6 +98,16 @@ pub const RULES_BYTES_MAX: u64 = 1024 * 1024;
 /// Rules in one file.
 pub const RULES_MAX: usize = 10_000;
 
+/// Lines that are logged in a second of what shadow rules would have decided otherwise: enough to see what it is about;
+/// the metrics have them all.
+pub const SHADOW_LINES_PER_SECOND: u64 = 10;
+
+/// Cases in one table for `verifier test-rules`.
+pub const RULE_CASES_MAX: usize = 100_000;
+
+/// Such a table, in bytes.
+pub const RULE_CASES_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Segments of a rule's path: a lookup goes as deep.
 pub const TEMPLATE_SEGMENTS_MAX: usize = 64;
 

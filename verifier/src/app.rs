@@ -1,16 +1,21 @@
 //! The verifier put together: replicas that follow their sources, rules that follow their file, and listeners.
 
 mod build;
+mod explain;
 mod followers;
 mod snapshot;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use shared::admin::Admin;
 use shared::admin::Check;
 use shared::cli::Shutdown;
 use shared::config::{ListenAddress, OneOrMany};
 use shared::feed::RevocationFeed;
+use shared::keys::KeySetError;
+use shared::limits::RULE_CASES_BYTES_MAX;
 use shared::redis::RedisError;
 use shared::serve::{
     BoundAddress, Drained, ListenError, Listener, ServeMetrics, ServeOptions, Tls, TlsError,
@@ -21,14 +26,17 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::build::FeedFrom;
+pub use self::explain::{FromFiles, explain};
 use self::followers::{Followed, Followers};
 use crate::cache::TokenCache;
+use crate::http::admin::ExplainingAdmin;
 use crate::http::{Authz, Context};
 use crate::keys::http::{ClientError, HttpKeys};
-use crate::keys::{KeyReplica, KeySchedule, KeySource};
+use crate::keys::{FetchError, KeyReplica, KeySchedule, KeySource};
 use crate::metrics::Observed;
 use crate::pipeline::Pipeline;
-use crate::policy::{Finding, PolicyError};
+use crate::policy::cases::{Cases, Difference};
+use crate::policy::{self, Finding, PolicyError};
 use crate::revocation::{RevocationReplica, StalenessBounds};
 use crate::settings::Settings;
 
@@ -65,6 +73,12 @@ pub enum StartError {
     /// No client to fetch the keys with.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// No keys to explain with.
+    #[error("the keys cannot be fetched")]
+    Keys(#[from] FetchError),
+    /// Keys that cannot be used.
+    #[error("the keys cannot be used")]
+    KeySet(#[from] KeySetError),
     /// TLS files that cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -109,6 +123,7 @@ impl Verifier {
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let feed = build::feed_of(settings, parts.feed)?;
         let policy = build::open_rules(settings, parts.built_in_rules)?;
+        let shadow = build::open_shadow(settings)?;
         let key_source = match parts.key_source {
             Some(source) => source,
             None => Box::new(HttpKeys::new(build::keys_at(settings))?),
@@ -134,6 +149,7 @@ impl Verifier {
             token_format: settings.token_format(),
             cache: TokenCache::new(settings.cache.capacity.bytes()),
             on_stale: settings.on_stale,
+            shadow,
             clock,
         });
         let mut followed = Followed {
@@ -206,6 +222,11 @@ impl Verifier {
         registry.register_collector(Box::new(Observed(Arc::clone(&self.pipeline))));
     }
 
+    /// What `admin` answers and, on Unix sockets, explanations.
+    pub fn explaining(&self, admin: Admin) -> ExplainingAdmin {
+        ExplainingAdmin::new(admin, Arc::clone(&self.context))
+    }
+
     /// What must hold for it to be ready, to be asked again and again. A replica that was loaded and has gone stale is
     /// no reason to send nobody here: anonymous callers are served, and the other verifiers are stale too.
     pub fn checks(&self) -> impl Fn() -> Vec<Check> + Send + Sync + use<> {
@@ -262,17 +283,31 @@ pub fn check(settings: &Settings) -> Result<Vec<Finding>, StartError> {
     check_rules(settings)
 }
 
-/// Reads the rules file alone. Gives what is suspicious about the rules.
+/// Reads the rules files alone. Gives what is suspicious about the rules.
 ///
 /// # Errors
 ///
 /// [`StartError::Rules`], or [`StartError::Setting`] if no file is named.
 pub fn check_rules(settings: &Settings) -> Result<Vec<Finding>, StartError> {
-    Ok(build::open_rules(settings, None)?
-        .current()
-        .policy
-        .warnings()
-        .to_vec())
+    let rules = build::open_rules(settings, None)?;
+    let shadow = build::open_shadow(settings)?;
+    let mut warnings = rules.current().policy.warnings().to_vec();
+    if let Some(shadow) = shadow {
+        warnings.extend_from_slice(shadow.rules.current().policy.warnings());
+    }
+    Ok(warnings)
+}
+
+/// Has the rules decide a table of cases. Gives how many there are, and those in which they say something else.
+///
+/// # Errors
+///
+/// [`StartError::Rules`] if rules or table cannot be used, or [`StartError::Setting`] if no rules file is named.
+pub fn test_rules(settings: &Settings, table: &Path) -> Result<(usize, Vec<Difference>), StartError> {
+    let rules = build::open_rules(settings, None)?;
+    let text = policy::read_within(table, RULE_CASES_BYTES_MAX)?;
+    let cases = Cases::parse(&text, &table.display().to_string())?;
+    Ok((cases.len(), cases.differences(&rules.current().policy)))
 }
 
 /// Binds every address.

@@ -5,7 +5,9 @@
 //!      └──► grpc (the original request in a message)  ────────┘   └──► grpc (the same in a message)
 //! ```
 
+pub mod admin;
 mod body;
+pub mod explain;
 pub mod grpc;
 pub mod original;
 pub mod redirect;

@@ -1,5 +1,8 @@
 //! The program `verifier`: the sidecar on its own.
 
+mod explain;
+mod test_rules;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +18,9 @@ use shared::serve::{ServeOptions, serve};
 use tokio_util::sync::CancellationToken;
 use verifier::app::{self, Parts, StartError, Verifier};
 use verifier::settings::Settings;
+
+use crate::explain::Explain;
+use crate::test_rules::TestRules;
 
 /// The edge token verifier: a reverse proxy asks it about each request, and it answers from memory
 #[derive(Debug, Parser)]
@@ -32,6 +38,10 @@ enum Command {
     Serve(SettingFlags),
     /// Read settings and rules, and say what is wrong with them
     CheckConfig(SettingFlags),
+    /// Say which rule decides about a request, each check in order with its outcome, and the answer
+    Explain(Explain),
+    /// Have the rules decide a table of cases, and say where they differ from what it expects
+    TestRules(TestRules),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -40,7 +50,7 @@ enum Command {
 }
 
 /// Settings that have a flag.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 struct SettingFlags {
     /// Where proxies ask: `host:port` or `unix:/path`; can be given several times
     #[arg(long, value_name = "ADDRESS")]
@@ -80,6 +90,8 @@ fn run(program: Program) -> Result<(), Failure> {
             Ok(())
         }
         Command::CheckConfig(flags) => check_config(&program.common, &flags),
+        Command::Explain(explain) => explain.run(&program.common),
+        Command::TestRules(test) => test.run(&program.common),
         Command::Serve(flags) => {
             let settings = load(&program.common, &flags)?;
             program.common.start_logging().map_err(Failure::misused)?;
@@ -131,6 +143,7 @@ async fn serve_until_told(settings: Settings) -> Result<(), Failure> {
     verifier.register(&mut registry);
     let checks = verifier.checks();
     let admin = Admin::new(Arc::new(registry), move || std::future::ready(checks()));
+    let admin = verifier.explaining(admin);
     for listener in &admin_listeners {
         tracing::info!(address = %listener.address(), "health and metrics are here");
     }

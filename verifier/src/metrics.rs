@@ -108,7 +108,8 @@ impl Collector for Observed {
         self.cache(&mut page)?;
         self.keys(&mut page)?;
         self.revocations(&mut page)?;
-        self.rules(&mut page)
+        self.rules(&mut page)?;
+        self.shadow(&mut page)
     }
 }
 
@@ -257,6 +258,35 @@ impl Observed {
             "rules_reload_failures",
             "Changed rules files that could not be used",
             store.failures(),
+        )
+    }
+
+    fn shadow(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
+        let Some(shadow) = &self.0.shadow else {
+            return Ok(());
+        };
+        page.counter(
+            "shadow_rules_agreed",
+            "Decisions in which the shadow rules came to the same",
+            shadow.agreed(),
+        )?;
+        let help = "Decisions in which the shadow rules came to something else, by what was enforced and what they said";
+        let name = "shadow_rules_differed";
+        let mut differed = page.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (enforced, said, count) in shadow.differed() {
+            differed
+                .encode_family(&[("enforced", enforced), ("shadow", said)])?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        page.gauge(
+            "shadow_rules_generation",
+            "Grows when shadow rules come into use",
+            &shadow.rules.current().generation,
+        )?;
+        page.gauge(
+            "shadow_rules_behind",
+            "1 while the shadow rules file cannot be used and older ones are in use",
+            &u64::from(shadow.rules.is_behind()),
         )
     }
 }

@@ -1,5 +1,8 @@
 //! The whole decision, in one function.
 
+pub mod observe;
+pub mod shadow;
+
 use std::sync::Arc;
 
 use shared::credentials::{Credentials, CredentialsError};
@@ -9,10 +12,12 @@ use shared::revocation::Refusal;
 use shared::time::{BootTime, Clock};
 use shared::token::{CompactToken, TokenError, TokenFormat};
 
+use self::observe::{Observer, Step, Unobserved};
+use self::shadow::Shadow;
 use crate::cache::{CachedToken, TokenCache};
 use crate::keys::{KeyReplica, KeyRing};
-use crate::policy::{Ask, Caller, OnStale, Permitted, PolicyStore, decide};
-use crate::revocation::RevocationReplica;
+use crate::policy::{Ask, Caller, OnStale, Permitted, Policy, PolicyStore, decide};
+use crate::revocation::{RevocationReplica, RevocationView};
 
 /// What a proxy asks: may this request, with these credentials, pass?
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +61,15 @@ pub struct Pipeline {
     pub cache: TokenCache,
     /// What to do past `max_staleness` where a rule does not say it.
     pub on_stale: OnStale,
+    /// Rules that are tried, and not enforced.
+    pub shadow: Option<Arc<Shadow>>,
+}
+
+/// What a decision looks into, as of one moment.
+struct Moment<'a> {
+    boot: BootTime,
+    keys: &'a KeyRing,
+    revocations: RevocationView<'a>,
 }
 
 impl Pipeline {
@@ -65,49 +79,107 @@ impl Pipeline {
     ///
     /// The [`Reason`] for a refusal, which has its HTTP status.
     pub fn decide(&self, question: &Question<'_>) -> Result<Admitted, Reason> {
+        self.at_this_moment(|policy, moment| {
+            let decided = self.decide_by(policy, moment, question, &mut Unobserved);
+            if let Some(shadow) = &self.shadow {
+                let others = shadow.rules.current();
+                let other = self.decide_by(&others.policy, moment, question, &mut Unobserved);
+                let enforced = (policy, outcome(&decided));
+                shadow.compare(question, enforced, (&others.policy, outcome(&other)), moment.boot);
+            }
+            decided
+        })
+    }
+
+    /// Decides, and tells each step of it: the same decision, of which [`Pipeline::decide`] wants the verdict alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pipeline::decide`].
+    pub fn decide_observed(
+        &self,
+        question: &Question<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Admitted, Reason> {
+        self.at_this_moment(|policy, moment| self.decide_by(policy, moment, question, observer))
+    }
+
+    /// Reads once what a decision looks into.
+    fn at_this_moment<T>(&self, decide: impl FnOnce(&Policy, &Moment<'_>) -> T) -> T {
         let (now, boot) = (self.clock.now(), self.clock.boot());
         let keys = self.keys.current();
         let revocations = self.revocations.view(now, boot);
         let rules = self.policy.current();
+        let moment = Moment {
+            boot,
+            keys: &keys,
+            revocations,
+        };
+        decide(&rules.policy, &moment)
+    }
 
-        let route = rules.policy.route(question.path, question.method, question.host);
+    fn decide_by(
+        &self,
+        policy: &Policy,
+        moment: &Moment<'_>,
+        question: &Question<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Admitted, Reason> {
+        let Moment {
+            boot,
+            keys,
+            revocations,
+        } = moment;
+        let route = policy.route(question.path, question.method, question.host);
+        observer.take(Step::Route(route));
         if route.is_host_unknown() {
             return Err(Reason::Request);
         }
         let ask = route.ask();
+        observer.take(Step::Credentials(question.credentials));
         let (token, is_cookie) = match question.credentials {
-            Ok(Credentials::None) => return admit_anonymous(ask),
+            Ok(Credentials::None) => return admit_anonymous(ask, observer),
             Ok(Credentials::Bearer(token)) => (token, false),
             Ok(Credentials::Cookie(token)) => (token, true),
-            Err(CredentialsError::AmbiguousCookie) if ask.is_open() => return admit_anonymous(ask),
+            Err(CredentialsError::AmbiguousCookie) if ask.is_open() => return admit_anonymous(ask, observer),
             Err(error) => return Err(error.reason()),
         };
 
-        let checked = self.check_signature(token, &keys, boot);
+        let checked = self.check_signature(token, keys, *boot);
+        observer.take(Step::Signature(checked.as_deref().map_err(|reason| *reason)));
         let judged = checked.as_ref().map_err(|reason| *reason).and_then(|cached| {
             let valid = cached
                 .signed
                 .validate(route.claims(), revocations.now.to_seconds())
-                .map_err(TokenError::reason)?;
-            revocations.set.check(valid).map_err(Refusal::reason)
+                .map_err(TokenError::reason);
+            observer.take(Step::Claims(valid.map(|_| ())));
+            let live = revocations.set.check(valid?).map_err(Refusal::reason);
+            observer.take(Step::Revocations(live.map(|_| ())));
+            live
         });
         let live = match judged {
             Ok(live) => live,
             // Browsers send cookies unasked, so one that says nothing is no reason to keep somebody out.
             Err(reason) if is_cookie && ask.is_open() && is_about_credentials(reason) => {
-                return admit_anonymous(ask);
+                return admit_anonymous(ask, observer);
             }
             Err(reason) => return Err(reason),
         };
-        if !revocations.freshness.is_trusted() && route.on_stale().unwrap_or(self.on_stale) == OnStale::Deny {
+        let on_stale = route.on_stale().unwrap_or(self.on_stale);
+        observer.take(Step::Freshness(revocations.freshness, on_stale));
+        if !revocations.freshness.is_trusted() && on_stale == OnStale::Deny {
             return Err(Reason::StaleReplica);
         }
-        if is_cookie && question.is_cross_site {
-            return Err(Reason::CrossSite);
+        if is_cookie {
+            observer.take(Step::CrossSite(question.is_cross_site));
+            if question.is_cross_site {
+                return Err(Reason::CrossSite);
+            }
         }
-        let permitted = decide(ask, Caller::live(live))?;
+        let decided = decide(ask, Caller::live(live));
+        observer.take(Step::Rule(ask, decided.map(|_| ())));
         Ok(Admitted {
-            permitted,
+            permitted: decided?,
             token: checked.ok(),
         })
     }
@@ -149,12 +221,17 @@ impl Pipeline {
     }
 }
 
-fn admit_anonymous(ask: &Ask) -> Result<Admitted, Reason> {
-    let permitted = decide(ask, Caller::ANONYMOUS)?;
+fn admit_anonymous(ask: &Ask, observer: &mut impl Observer) -> Result<Admitted, Reason> {
+    let decided = decide(ask, Caller::ANONYMOUS);
+    observer.take(Step::AnonymousRule(ask, decided.map(|_| ())));
     Ok(Admitted {
-        permitted,
+        permitted: decided?,
         token: None,
     })
+}
+
+fn outcome(decided: &Result<Admitted, Reason>) -> Result<(), Reason> {
+    decided.as_ref().map(|_| ()).map_err(|reason| *reason)
 }
 
 /// Whether it is the token that is wrong, and not we who cannot judge it.

@@ -9,6 +9,7 @@ use std::path::Path;
 use shared::limits::RULES_BYTES_MAX;
 use shared::token::ClaimsPolicy;
 
+pub mod cases;
 pub mod decide;
 mod file;
 pub mod rule;
@@ -50,12 +51,12 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// It is too large.
-    #[error(
-        "{file}: a rules file has at most {RULES_BYTES_MAX} bytes; fewer rules with placeholders say as much"
-    )]
+    #[error("{file}: such a file has at most {bytes_max} bytes; fewer rules with placeholders say as much")]
     TooLarge {
         /// The file.
         file: String,
+        /// What it may have.
+        bytes_max: u64,
     },
     /// It says what cannot be.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -151,13 +152,21 @@ impl<'a> Route<'a> {
 
 /// The text of a rules file, within its bound.
 fn read(path: &Path) -> Result<String, PolicyError> {
+    read_within(path, RULES_BYTES_MAX)
+}
+
+/// The text of a file of at most so many bytes.
+///
+/// # Errors
+///
+/// [`PolicyError::Read`] and [`PolicyError::TooLarge`].
+pub fn read_within(path: &Path, bytes_max: u64) -> Result<String, PolicyError> {
     let file = path.display().to_string();
     let mut text = String::new();
-    let looked =
-        File::open(path).and_then(|opened| opened.take(RULES_BYTES_MAX + 1).read_to_string(&mut text));
+    let looked = File::open(path).and_then(|opened| opened.take(bytes_max + 1).read_to_string(&mut text));
     match looked {
-        Ok(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes <= RULES_BYTES_MAX) => Ok(text),
-        Ok(_) => Err(PolicyError::TooLarge { file }),
+        Ok(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes <= bytes_max) => Ok(text),
+        Ok(_) => Err(PolicyError::TooLarge { file, bytes_max }),
         Err(source) => Err(PolicyError::Read { file, source }),
     }
 }

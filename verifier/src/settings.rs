@@ -50,6 +50,8 @@ pub struct Settings {
     pub snapshot: Option<PathBuf>,
     /// The rules file.
     pub rules: Option<PathBuf>,
+    /// A second rules file, whose decisions are counted and not enforced.
+    pub shadow_rules: Option<PathBuf>,
     /// Who may ask on behalf of others.
     pub trusted_proxies: TrustedPeers,
     /// From which origins a cookie counts for more than reading; none: from anywhere.
@@ -124,6 +126,7 @@ impl Default for Settings {
             leeway: HumanDuration::from_secs(5),
             snapshot: None,
             rules: None,
+            shadow_rules: None,
             trusted_proxies: TrustedPeers::default(),
             allowed_origins: OneOrMany(Vec::new()),
             cookie: "__Host-access_token".into(),

@@ -154,6 +154,7 @@ fn serve_admin(
         let (of_issuer, of_verifier) = (issuer_checks(), verifier_checks());
         async move { [of_issuer.await, of_verifier].concat() }
     });
+    let admin = verifier.explaining(admin);
     let serving = tokio::spawn(serve_http(listeners, admin, ServeOptions::default(), stop));
     (metrics, serving)
 }

@@ -24,6 +24,7 @@ use crate::keys::feed::{FeedKeyReplica, feed_keys_url};
 use crate::keys::http::KeysAt;
 use crate::metrics::DecisionCounts;
 use crate::pipeline::Pipeline;
+use crate::pipeline::shadow::Shadow;
 use crate::policy::{PolicyStore, RulesSource};
 use crate::settings::{Revocations, Settings, http_url};
 
@@ -112,12 +113,25 @@ pub(super) fn open_rules(
             });
         }
     };
-    let claims = ClaimsPolicy {
+    Ok(PolicyStore::open(source, claims(settings))?)
+}
+
+/// The rules that are tried, if there are any.
+pub(super) fn open_shadow(settings: &Settings) -> Result<Option<Arc<Shadow>>, StartError> {
+    let Some(path) = &settings.shadow_rules else {
+        return Ok(None);
+    };
+    let rules = PolicyStore::open(RulesSource::File(path.clone()), claims(settings))?;
+    Ok(Some(Arc::new(Shadow::new(rules))))
+}
+
+/// What a token must say where a rule does not ask for another audience.
+fn claims(settings: &Settings) -> ClaimsPolicy {
+    ClaimsPolicy {
         issuer: settings.issuer.as_str().into(),
         audience: settings.audience.as_str().into(),
         leeway_s: i64::try_from(settings.leeway.get().as_secs()).unwrap_or(0),
-    };
-    Ok(PolicyStore::open(source, claims)?)
+    }
 }
 
 /// Where the keys are fetched from, if nothing else was given.

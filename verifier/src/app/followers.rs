@@ -39,6 +39,9 @@ impl Followers {
         self.tasks
             .spawn(Arc::clone(&pipeline.keys).follow(followed.key_source, stop()));
         self.tasks.spawn(Arc::clone(&pipeline.policy).follow(stop()));
+        if let Some(shadow) = &pipeline.shadow {
+            self.tasks.spawn(Arc::clone(&shadow.rules).follow(stop()));
+        }
         if let Some(keys) = followed.feed_keys {
             self.tasks.spawn(keys.follow(stop()));
         }

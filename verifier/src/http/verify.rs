@@ -48,6 +48,42 @@ pub struct Context {
     pub decisions: DecisionCounts,
 }
 
+impl Context {
+    /// The question as the pipeline takes it.
+    pub(super) fn question<'a>(&self, asked: &'a Asked<'_>) -> Question<'a> {
+        let original = &asked.original;
+        Question {
+            method: original.method,
+            path: original.path.as_str(),
+            host: original.host.as_ref().map(CanonicalHost::as_str),
+            credentials: credentials::find(&asked.headers, &self.cookie),
+            is_cross_site: self.is_cross_site(asked),
+        }
+    }
+
+    /// Whether a page of another site could have made a browser send this, with more effect than reading.
+    fn is_cross_site(&self, asked: &Asked<'_>) -> bool {
+        let allowed = &self.allowed_origins;
+        if allowed.is_empty() {
+            return false;
+        }
+        let Asked {
+            headers, original, ..
+        } = asked;
+        // nginx drops `Upgrade` from its subrequests, but not the handshake's key (RFC 6455 section 4.1).
+        let is_websocket =
+            original.is_websocket || headers.contains_key(UPGRADE) || headers.contains_key(WEBSOCKET_KEY);
+        // RFC 9110 section 9.2.1.
+        let is_safe = matches!(original.method, "GET" | "HEAD" | "OPTIONS" | "TRACE");
+        if is_safe && !is_websocket {
+            return false;
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let origin = origins.next().and_then(|origin| origin.to_str().ok());
+        origins.next().is_some() || !origin.is_some_and(|origin| allowed.contains(origin))
+    }
+}
+
 /// Answers one peer's questions, of whom it is known whether it may ask on behalf of others.
 #[derive(Clone, Debug)]
 pub struct Authz {
@@ -56,12 +92,12 @@ pub struct Authz {
 }
 
 /// A question, from wherever it was read.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     /// The original request's headers, those that matter at least.
-    headers: Cow<'a, HeaderMap>,
-    original: Original<'a>,
+    pub(super) headers: Cow<'a, HeaderMap>,
+    pub(super) original: Original<'a>,
     /// Whether the proxy has browsers sent to log in.
-    wants_login: bool,
+    pub(super) wants_login: bool,
 }
 
 /// What becomes of a question.
@@ -145,7 +181,7 @@ impl Authz {
         let decided = asked
             .as_ref()
             .map_err(|reason| *reason)
-            .and_then(|asked| self.decide(asked));
+            .and_then(|asked| self.context.pipeline.decide(&self.context.question(asked)));
         let outcome = decided.as_ref().map(|_| ()).map_err(|reason| *reason);
         self.context.decisions.count(endpoint, outcome);
         if let (Err(reason), Ok(asked)) = (outcome, &asked) {
@@ -161,39 +197,6 @@ impl Authz {
                     Verdict::Login(reason, location)
                 }),
         }
-    }
-
-    fn decide(&self, asked: &Asked<'_>) -> Result<Admitted, Reason> {
-        let original = &asked.original;
-        self.context.pipeline.decide(&Question {
-            method: original.method,
-            path: original.path.as_str(),
-            host: original.host.as_ref().map(CanonicalHost::as_str),
-            credentials: credentials::find(&asked.headers, &self.context.cookie),
-            is_cross_site: self.is_cross_site(asked),
-        })
-    }
-
-    /// Whether a page of another site could have made a browser send this, with more effect than reading.
-    fn is_cross_site(&self, asked: &Asked<'_>) -> bool {
-        let allowed = &self.context.allowed_origins;
-        if allowed.is_empty() {
-            return false;
-        }
-        let Asked {
-            headers, original, ..
-        } = asked;
-        // nginx drops `Upgrade` from its subrequests, but not the handshake's key (RFC 6455 section 4.1).
-        let is_websocket =
-            original.is_websocket || headers.contains_key(UPGRADE) || headers.contains_key(WEBSOCKET_KEY);
-        // RFC 9110 section 9.2.1.
-        let is_safe = matches!(original.method, "GET" | "HEAD" | "OPTIONS" | "TRACE");
-        if is_safe && !is_websocket {
-            return false;
-        }
-        let mut origins = headers.get_all(ORIGIN).iter();
-        let origin = origins.next().and_then(|origin| origin.to_str().ok());
-        origins.next().is_some() || !origin.is_some_and(|origin| allowed.contains(origin))
     }
 
     fn login(&self, asked: &Asked<'_>, reason: Reason) -> Option<HeaderValue> {

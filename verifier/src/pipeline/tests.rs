@@ -85,6 +85,7 @@ impl World {
             token_format: TokenFormat::OURS,
             cache: TokenCache::new(1024 * 1024),
             on_stale: OnStale::Deny,
+            shadow: None,
         };
         Self {
             runtime,

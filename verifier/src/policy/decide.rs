@@ -63,6 +63,25 @@ pub fn decide(ask: &Ask, caller: Caller<'_>) -> Result<Permitted, Reason> {
     }
 }
 
+/// Who is assumed to ask, where rules are tried without tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Assumed<'a> {
+    /// The roles.
+    pub roles: &'a RoleSet,
+    /// Whether it is a superuser.
+    pub is_superuser: bool,
+}
+
+/// What [`decide`] would say, `None` being an anonymous caller. It proves nothing: there is no [`Permitted`] in it.
+///
+/// # Errors
+///
+/// Those of [`decide`].
+pub fn decide_assuming(ask: &Ask, caller: Option<Assumed<'_>>) -> Result<(), Reason> {
+    let proved = caller.map(|Assumed { roles, is_superuser }| Proved { roles, is_superuser });
+    decide(ask, Caller(proved)).map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

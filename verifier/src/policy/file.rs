@@ -100,6 +100,14 @@ pub(super) fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Pol
     })
 }
 
+/// Line and column, in characters, of a byte offset; both from 1.
+pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+    (before.bytes().filter(|byte| *byte == b'\n').count() + 1, column)
+}
+
 struct Reading<'a> {
     text: &'a str,
     file: &'a str,
@@ -109,21 +117,13 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn note(&mut self, span: Range<usize>, message: impl Into<String>) {
-        let (line, column) = self.place(span.start);
+        let (line, column) = place(self.text, span.start);
         self.findings.push(Finding {
             file: self.file.to_owned(),
             line,
             column,
             message: message.into(),
         });
-    }
-
-    /// Line and column, in characters, of a byte offset; both from 1.
-    fn place(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-        (before.bytes().filter(|byte| *byte == b'\n').count() + 1, column)
     }
 
     fn default(&mut self, default: Option<Spanned<DefaultAsk>>) -> Option<Ask> {
@@ -157,7 +157,7 @@ impl Reading<'_> {
             );
         }
         let (template, ask) = (template?, ask?);
-        let (line, _) = self.place(span.start);
+        let (line, _) = place(self.text, span.start);
         (self.findings.len() == noted).then_some(Rule {
             line,
             template,

@@ -1,5 +1,7 @@
 //! One rule, compiled.
 
+use std::fmt;
+
 use serde::Deserialize;
 use shared::token::ClaimsPolicy;
 
@@ -16,6 +18,18 @@ pub enum Ask {
     AnyRole(Box<[Box<str>]>),
     /// More than anybody but a superuser has.
     Deny,
+}
+
+impl fmt::Display for Ask {
+    /// For people: what has to be there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing, anonymous callers may pass"),
+            Self::Authenticated => f.write_str("a valid token"),
+            Self::AnyRole(names) => write!(f, "any one of these roles: {}", names.join(", ")),
+            Self::Deny => f.write_str("a superuser"),
+        }
+    }
 }
 
 impl Ask {

@@ -1,5 +1,7 @@
 //! Path templates: what a rule's `path` may say.
 
+use std::fmt;
+
 use shared::limits::TEMPLATE_SEGMENTS_MAX;
 
 /// One segment of a template.
@@ -121,6 +123,22 @@ impl Template {
     }
 }
 
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::One(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        match (self.has_rest, self.segments.is_empty()) {
+            (true, _) => f.write_str("/{*rest}"),
+            (false, true) => f.write_str("/"),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
 enum Part<'a> {
     Literal,
     One(&'a str),
@@ -200,6 +218,13 @@ mod tests {
         let root = Template::parse("/").unwrap();
         assert!(root.segments().is_empty() && !root.has_rest());
         assert!(Template::parse("/кино/a b/100%/a*").is_ok());
+    }
+
+    #[test]
+    fn a_template_is_shown_as_it_was_written() {
+        for text in ["/", "/a", "/a/{b}/c", "/a/{*rest}", "/{*rest}"] {
+            assert_eq!(Template::parse(text).unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod access;
 mod browsers;
 mod calls;
+mod explaining;
 mod feed_keys;
 mod feed_on_redis;
 mod foreign;
@@ -21,5 +22,6 @@ mod reload;
 mod revoking;
 mod robustness;
 mod rules;
+mod shadow;
 mod snapshot;
 mod support;

@@ -222,3 +222,30 @@ async fn it_serves_tells_how_it_is_and_stops_when_told() {
     assert!(served.child.wait().await.unwrap().success());
     assert!(client.is_closed().await);
 }
+
+#[tokio::test]
+async fn a_table_of_cases_is_decided_by_the_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rules = write("rules.toml", RULES);
+    let case = |expect: u16| format!("[[case]]\nmethod = \"GET\"\nuri = \"/me\"\nexpect = {expect}\n");
+    for (name, table, status, said) in [
+        ("good.toml", case(401), 0, "1 cases, all as expected"),
+        (
+            "other.toml",
+            case(200),
+            1,
+            "other.toml:1: GET /me by an anonymous caller\n  - 200\n  + 401 missing",
+        ),
+        ("bad.toml", case(404), 2, "bad.toml:4:10: "),
+    ] {
+        let table = write(name, &table);
+        let (own, out, err) = run(&["test-rules", &table, "--rules", &rules], &[]).await;
+        let all = format!("{out}{err}");
+        assert!(own == status && all.contains(said), "{name}: {own}\n{all}");
+    }
+}

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
+use shared::admin::Admin;
 use shared::cli::Shutdown;
 use shared::config::{ListenAddress, OneOrMany};
 use shared::feed::channel::{ChannelPublisher, channel};
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use verifier::app::{Parts, Verifier};
 use verifier::http::Endpoint;
+use verifier::http::admin::ExplainingAdmin;
 use verifier::keys::WatchedKeys;
 use verifier::settings::Settings;
 
@@ -147,6 +149,21 @@ impl World {
     /// A forge of good tokens of now.
     pub(crate) fn forge(&self) -> TokenForge {
         TokenForge::new(&TestKey::number(0), self.clock.now())
+    }
+
+    /// An admin service that explains this verifier.
+    pub(crate) fn explaining(&self, admin: Admin) -> ExplainingAdmin {
+        self.verifier.explaining(admin)
+    }
+
+    /// How many decisions were counted.
+    pub(crate) fn decisions(&self) -> usize {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text.lines()
+            .filter(|line| line.starts_with("verifier_decisions_total{"))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+            .sum()
     }
 
     /// What the verifier's clock says.

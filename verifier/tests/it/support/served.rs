@@ -31,6 +31,16 @@ pub(crate) struct Served {
 impl Served {
     /// With these rules in a file of the folder, one thread, and these variables.
     pub(crate) async fn start(folder: &Path, rules_text: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(folder, rules_text, variables, "127.0.0.1:0").await
+    }
+
+    /// The same, with the admin listener there.
+    pub(crate) async fn start_with(
+        folder: &Path,
+        rules_text: &str,
+        variables: &[(&str, &str)],
+        admin_listen: &str,
+    ) -> Self {
         let rules = folder.join("rules.toml");
         std::fs::write(&rules, rules_text).unwrap();
         let mut child = program()
@@ -39,7 +49,7 @@ impl Served {
                 "--listen",
                 "127.0.0.1:0",
                 "--admin-listen",
-                "127.0.0.1:0",
+                admin_listen,
                 "--rules",
             ])
             .arg(rules)
@@ -65,6 +75,10 @@ impl Served {
             .ask(&Request::raw("GET", path))
             .await;
         (answer.status, String::from_utf8(answer.body).unwrap())
+    }
+
+    pub(crate) fn admin_address(&self) -> &BoundAddress {
+        &self.admin
     }
 
     /// Whether the page of metrics has this line.
@@ -110,5 +124,9 @@ pub(crate) async fn logged(log: &mut Lines<BufReader<ChildStderr>>, message: &st
 }
 
 fn address_in(event: &Value) -> BoundAddress {
-    BoundAddress::Tcp(event["address"].as_str().unwrap().parse::<SocketAddr>().unwrap())
+    let address = event["address"].as_str().unwrap();
+    match address.strip_prefix("unix:") {
+        Some(path) => BoundAddress::Unix(path.into()),
+        None => BoundAddress::Tcp(address.parse::<SocketAddr>().unwrap()),
+    }
 }

@@ -15,7 +15,7 @@ const RULES: &str = "default = \"deny\"\n\
 fn keycloak(settings: &mut Settings) {
     settings.revocations = Revocations::Off;
     settings.token_profile = TokenProfile::Jwt;
-    settings.roles_claim = "realm_access.roles".to_owned();
+    "realm_access.roles".clone_into(&mut settings.roles_claim);
     settings.listen = OneOrMany(vec![ListenAddress::tcp("127.0.0.1", 0)]);
 }
 
@@ -80,6 +80,6 @@ fn they_are_taken_without_revocations_alone() {
     assert!(invalid.to_string().contains("token_profile"), "{invalid}");
     settings.token_profile = TokenProfile::AtJwt;
     assert!(settings.check().is_ok());
-    settings.roles_claim = "realm_access..roles".to_owned();
+    "realm_access..roles".clone_into(&mut settings.roles_claim);
     assert!(settings.check().is_err());
 }

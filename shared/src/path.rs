@@ -41,6 +41,10 @@ pub enum PathError {
     /// A control character, raw or encoded, NUL included, or a raw space.
     #[error("the path has a control character or a raw space")]
     Control,
+    /// A raw `#`: no target has a fragment (RFC 9112 section 3.2), and where one comes all the same, some cut it off and
+    /// some take it for part of the path, so that `/open#/../admin` would be two paths.
+    #[error("the path has a raw `#`")]
+    Fragment,
     /// A raw byte outside ASCII, which a URI cannot have (RFC 3986 section 2).
     #[error("the path has a raw byte outside ASCII")]
     NotAscii,
@@ -56,13 +60,13 @@ pub enum PathError {
 }
 
 impl<'a> CanonicalPath<'a> {
-    /// Reads the path of a request target in origin-form, from its raw bytes. Query and fragment are ignored.
+    /// Reads the path of a request target in origin-form, from its raw bytes. The query is ignored, whatever is in it.
     ///
     /// # Errors
     ///
     /// A [`PathError`] for every path with more than one reading, or with none.
     pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
-        let path = match target.iter().position(|byte| matches!(byte, b'?' | b'#')) {
+        let path = match target.iter().position(|byte| *byte == b'?') {
             Some(end) => target.get(..end).unwrap_or(target),
             None => target,
         };
@@ -75,6 +79,9 @@ impl<'a> CanonicalPath<'a> {
         let mut is_encoded = false;
         for &byte in path {
             is_encoded |= byte == b'%';
+            if byte == b'#' {
+                return Err(PathError::Fragment);
+            }
             check_byte(byte)?;
         }
         let text = if is_encoded {

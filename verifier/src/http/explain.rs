@@ -118,7 +118,6 @@ pub fn explain(context: &Context, inquiry: &Inquiry) -> Explanation {
             let asked = Asked {
                 headers: Cow::Borrowed(&parts.headers),
                 original,
-                wants_login: false,
             };
             let question = context.question(&asked);
             context.pipeline.decide_observed(&question, &mut told)

@@ -37,8 +37,8 @@ pub struct Original<'a> {
 /// A URL in parts, as the client sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// `http` or `https`.
-    pub scheme: &'a str,
+    /// `http` or `https`; `None` where the proxy does not tell it.
+    pub scheme: Option<&'a str>,
     /// The host, perhaps with a port.
     pub host: &'a str,
     /// Path and query.
@@ -73,12 +73,12 @@ impl<'a> Original<'a> {
     fn of_auth_request(headers: &'a HeaderMap) -> Result<Self, Unreadable> {
         let method = single(headers, &ORIGINAL_METHOD)?.ok_or(Unreadable)?;
         let target = single(headers, &ORIGINAL_URI)?.ok_or(Unreadable)?;
-        let host = single(headers, &ORIGINAL_HOST)?;
+        let raw_host = single(headers, &ORIGINAL_HOST)?;
         Ok(Self {
             method: method_of(method)?,
             path: CanonicalPath::parse(target).map_err(|_| Unreadable)?,
-            host: host.map(host_of).transpose()?,
-            address: None,
+            host: raw_host.map(host_of).transpose()?,
+            address: raw_host.and_then(|host| Address::of(None, host, target)),
             is_websocket: false,
         })
     }
@@ -90,8 +90,8 @@ impl<'a> Original<'a> {
         let scheme = single(headers, &FORWARDED_PROTO)?.map(scheme_of).transpose()?;
         let is_websocket = scheme.is_some_and(|scheme| scheme.starts_with("ws"));
         let host = raw_host.map(host_of).transpose()?;
-        let address = match (scheme, raw_host.and_then(|host| std::str::from_utf8(host).ok())) {
-            (Some(scheme), Some(host)) if !is_websocket => Some(Address { scheme, host, target }),
+        let address = match (scheme, raw_host) {
+            (Some(_), Some(host)) if !is_websocket => Address::of(scheme, host, target),
             _ => None,
         };
         Ok(Self {
@@ -124,6 +124,14 @@ impl<'a> Original<'a> {
             address: None,
             is_websocket: false,
         })
+    }
+}
+
+impl<'a> Address<'a> {
+    /// The address, unless the host is no text.
+    pub(super) fn of(scheme: Option<&'a str>, host: &'a [u8], target: &'a [u8]) -> Option<Self> {
+        let host = std::str::from_utf8(host).ok()?;
+        Some(Self { scheme, host, target })
     }
 }
 

@@ -39,7 +39,11 @@ impl LoginRedirect {
         });
         location.push_str("return_to=");
         for part in [
-            address.scheme.as_bytes(),
+            // Where the proxy does not tell it: as the login page, which is the same site's.
+            address
+                .scheme
+                .unwrap_or_else(|| self.login_url.scheme())
+                .as_bytes(),
             b"://",
             address.host.as_bytes(),
             before_fragment,

@@ -19,6 +19,11 @@ pub(super) const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
 pub(super) const SUPERUSER: HeaderName = HeaderName::from_static("x-auth-superuser");
 pub(super) const LABELS: HeaderName = HeaderName::from_static("x-auth-labels");
 
+/// Why somebody was refused, for proxies that cannot pass a body on.
+pub(super) const REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+/// Where a browser could log in, for proxies that redirect by themselves.
+const LOGIN: HeaderName = HeaderName::from_static("x-auth-login");
+
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 
@@ -110,6 +115,12 @@ pub(super) fn redirect(location: HeaderValue) -> Rendered {
     rendered
 }
 
+/// Tells with a refusal where a browser could log in.
+pub(super) fn with_login(mut answer: Answer, location: HeaderValue) -> Answer {
+    answer.headers_mut().insert(LOGIN, location);
+    answer
+}
+
 /// Has the connection closed behind this answer.
 pub fn closing(mut answer: Answer) -> Answer {
     answer
@@ -151,6 +162,9 @@ fn refusal(realm: &str, reason: Reason) -> Rendered {
         .with_detail(reason.describe())
         .with_reason(reason);
     let mut rendered = Rendered::problem(reason.status(), &problem);
+    rendered
+        .headers
+        .insert(REASON, HeaderValue::from_static(reason.as_str()));
     if let Some(challenge) = challenge(realm, reason) {
         rendered.headers.insert(WWW_AUTHENTICATE, challenge);
     }

@@ -96,15 +96,13 @@ pub(super) struct Asked<'a> {
     /// The original request's headers, those that matter at least.
     pub(super) headers: Cow<'a, HeaderMap>,
     pub(super) original: Original<'a>,
-    /// Whether the proxy has browsers sent to log in.
-    pub(super) wants_login: bool,
 }
 
 /// What becomes of a question.
 enum Verdict {
     Admitted(Admitted),
     Refused(Reason),
-    /// Instead of a 401 for this reason, to there.
+    /// Refused with a 401 for this reason; a browser could log in there.
     Login(Reason, HeaderValue),
 }
 
@@ -121,15 +119,16 @@ impl Authz {
             self.context.decisions.not_found();
             return answers.not_found();
         };
+        let wants_redirect = endpoint == Endpoint::ForwardAuth && redirect::is_asked_for(request);
         let asked = Original::read(endpoint, request).map(|original| Asked {
             headers: Cow::Borrowed(&request.headers),
             original,
-            wants_login: endpoint == Endpoint::ForwardAuth && redirect::is_asked_for(request),
         });
         match self.judge(endpoint, asked) {
             Verdict::Admitted(admitted) => answers.admitted(&admitted),
             Verdict::Refused(reason) => answers.refused(reason),
-            Verdict::Login(_, location) => respond::redirect(location).to_answer(),
+            Verdict::Login(_, location) if wants_redirect => respond::redirect(location).to_answer(),
+            Verdict::Login(reason, location) => respond::with_login(answers.refused(reason), location),
         }
     }
 
@@ -159,15 +158,20 @@ impl Authz {
     }
 
     fn answer_message(&self, read: Result<MessageAsked<'_>, Unreadable>) -> Answer {
+        let wants_redirect = read.as_ref().is_ok_and(|message| message.wants_login);
         let asked = read.map(|message| Asked {
             headers: Cow::Owned(message.headers),
             original: message.original,
-            wants_login: message.wants_login,
         });
         match self.judge(Endpoint::Grpc, asked) {
             Verdict::Admitted(admitted) => grpc::render::admitted(&self.context.answers, &admitted),
-            Verdict::Refused(reason) => self.context.grpc_refusals.refused(reason),
-            Verdict::Login(reason, location) => grpc::render::redirect(reason, &respond::redirect(location)),
+            Verdict::Login(reason, location) if wants_redirect => {
+                grpc::render::redirect(reason, &respond::redirect(location))
+            }
+            // Envoy redirects where its route says so, or not at all.
+            Verdict::Refused(reason) | Verdict::Login(reason, _) => {
+                self.context.grpc_refusals.refused(reason)
+            }
         }
     }
 
@@ -201,7 +205,7 @@ impl Authz {
 
     fn login(&self, asked: &Asked<'_>, reason: Reason) -> Option<HeaderValue> {
         let redirect = self.context.redirect.as_ref()?;
-        if asked.wants_login && reason.status() == StatusCode::UNAUTHORIZED {
+        if reason.status() == StatusCode::UNAUTHORIZED {
             redirect.location(&asked.headers, &asked.original)
         } else {
             None

@@ -141,6 +141,57 @@ async fn a_browser_without_a_session_is_sent_to_log_in() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_redirects_by_itself_is_told_where_to() {
+    let world = World::with(RULES, |settings| {
+        settings.login_url = Some("https://issuer.example.org/api/v1/token/continue".to_owned());
+        settings.allowed_return_hosts = OneOrMany(vec!["movies.example.org".to_owned()]);
+    })
+    .await;
+    let asked = |method: &str, target: &str, host: &str, accept: &str| {
+        Request::about(Endpoint::AuthRequest, method, target)
+            .host(Endpoint::AuthRequest, host)
+            .header("Accept", accept)
+    };
+    let (host, html) = ("movies.example.org", "text/html,*/*;q=0.8");
+    let answer = world
+        .ask(&asked(
+            "GET",
+            "/me?a=b&return_to=https://evil.org#c\"",
+            host,
+            html,
+        ))
+        .await;
+    assert_eq!(answer.verdict(), (401, "missing".to_owned()));
+    assert_eq!(
+        answer.header("x-auth-login"),
+        Some(
+            "https://issuer.example.org/api/v1/token/continue?return_to=https%3A%2F%2Fmovies.example.org%2Fme\
+             %3Fa%3Db%26return_to%3Dhttps%3A%2F%2Fevil.org"
+        )
+    );
+    assert_eq!(answer.header("x-auth-reason"), Some("missing"));
+    for (request, status) in [
+        (asked("POST", "/me", host, html), 401),
+        (asked("GET", "/me", "evil.org", html), 401),
+        (asked("GET", "/me", "movies.example.org.evil.org", html), 401),
+        (asked("GET", "/me", host, "application/json"), 401),
+        (asked("GET", "/me/../a", host, html), 403),
+        (asked("GET", "/open", host, html), 200),
+        (
+            Request::about(Endpoint::AuthRequest, "GET", "/me").header("Accept", html),
+            401,
+        ),
+    ] {
+        let answer = world.ask(&request).await;
+        assert_eq!(
+            (answer.status, answer.header("x-auth-login")),
+            (status, None),
+            "{request:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn cookie_and_realm_are_settings() {
     let world = World::with(RULES, |settings| {
         settings.cookie = "token".to_owned();

@@ -1,6 +1,8 @@
 //! `usher` as its users meet it: real processes, real sockets.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod start;

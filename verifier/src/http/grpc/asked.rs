@@ -48,12 +48,8 @@ fn original(http: &HttpRequest) -> Result<Original<'_>, Unreadable> {
     let host = given(&http.host).then(|| host_of(&http.host)).transpose()?;
     let scheme = given(&http.scheme).then(|| scheme_of(&http.scheme)).transpose()?;
     let is_websocket = scheme.is_some_and(|scheme| scheme.starts_with("ws"));
-    let address = match (scheme, std::str::from_utf8(&http.host)) {
-        (Some(scheme), Ok(raw_host)) if host.is_some() && !is_websocket => Some(Address {
-            scheme,
-            host: raw_host,
-            target: &http.path,
-        }),
+    let address = match scheme {
+        Some(_) if host.is_some() && !is_websocket => Address::of(scheme, &http.host, &http.path),
         _ => None,
     };
     Ok(Original {

@@ -41,6 +41,7 @@ async fn each_refusal_says_its_reason_everywhere_alike() {
         assert_eq!(header(&answer, "cache-control"), Some("no-store"));
         assert_eq!(header(&answer, "content-type"), Some(MEDIA_TYPE));
         assert_eq!(header(&answer, "retry-after").is_some(), reason.status() == 503);
+        assert_eq!(header(&answer, "x-auth-reason"), Some(reason.as_str()));
         assert!(header(&answer, "x-auth-subject").is_none());
         let challenge = header(&answer, "www-authenticate").map(ToOwned::to_owned);
         match reason {

@@ -55,7 +55,7 @@ fn the_original_request_is_in_the_attributes() {
         Some("movies.example.org")
     );
     let expected = Address {
-        scheme: "https",
+        scheme: Some("https"),
         host: "Movies.example.org:443",
         target: b"/a%20b?q",
     };

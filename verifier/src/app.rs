@@ -36,7 +36,7 @@ use crate::keys::{FetchError, KeyReplica, KeySchedule, KeySource};
 use crate::metrics::Observed;
 use crate::pipeline::Pipeline;
 use crate::policy::cases::{Cases, Difference};
-use crate::policy::{self, Finding, PolicyError};
+use crate::policy::{self, Finding, PolicyError, PolicyStore};
 use crate::revocation::{RevocationReplica, StalenessBounds};
 use crate::settings::Settings;
 
@@ -212,6 +212,11 @@ impl Verifier {
     pub async fn ready(&self) {
         self.pipeline.keys.loaded().await;
         self.pipeline.revocations.loaded().await;
+    }
+
+    /// The rules in force, as they are followed.
+    pub fn rules(&self) -> &PolicyStore {
+        &self.pipeline.policy
     }
 
     /// Puts its metrics into a registry, under names that begin with `verifier_`.

@@ -14,7 +14,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use shared::token::ClaimsPolicy;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Policy, PolicyError, read};
@@ -53,6 +53,8 @@ pub struct PolicyStore {
     source: RulesSource,
     claims: ClaimsPolicy,
     current: ArcSwap<InForce>,
+    /// Follows the generation in force.
+    generations: watch::Sender<u64>,
     failures: AtomicU64,
     is_behind: AtomicBool,
     /// The text that was judged last, good or bad; `None` if it could not be read. Only the follower looks at it.
@@ -79,6 +81,7 @@ impl PolicyStore {
                 policy,
                 generation: 1,
             }),
+            generations: watch::Sender::new(1),
             failures: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             judged: Mutex::new(Some(text)),
@@ -88,6 +91,11 @@ impl PolicyStore {
     /// The rules in force now.
     pub fn current(&self) -> Guard<Arc<InForce>> {
         self.current.load()
+    }
+
+    /// The generation in force, to be watched.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
     }
 
     /// How many times a changed file could not be used.
@@ -166,6 +174,7 @@ impl PolicyStore {
                 let generation = self.current().generation + 1;
                 self.is_behind.store(false, Ordering::Release);
                 self.current.store(Arc::new(InForce { policy, generation }));
+                self.generations.send_replace(generation);
                 tracing::info!(file, rules, generation, "the rules were reloaded");
             }
             Err(error) => {

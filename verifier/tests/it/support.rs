@@ -27,6 +27,7 @@ use verifier::app::{Parts, Verifier};
 use verifier::http::Endpoint;
 use verifier::http::admin::ExplainingAdmin;
 use verifier::keys::WatchedKeys;
+use verifier::policy::PolicyStore;
 use verifier::settings::Settings;
 
 pub(crate) use client::{Answer, Client, Request};
@@ -154,6 +155,11 @@ impl World {
     /// An admin service that explains this verifier.
     pub(crate) fn explaining(&self, admin: Admin) -> ExplainingAdmin {
         self.verifier.explaining(admin)
+    }
+
+    /// The rules in force.
+    pub(crate) fn rules_in_force(&self) -> &PolicyStore {
+        self.verifier.rules()
     }
 
     /// How many decisions were counted.

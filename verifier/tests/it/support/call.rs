@@ -235,7 +235,12 @@ pub(crate) async fn channel(address: &BoundAddress) -> Channel {
             let address = address.clone();
             async move {
                 let stream: Box<dyn super::client::Stream> = match address {
-                    BoundAddress::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+                    BoundAddress::Tcp(address) => {
+                        let stream = TcpStream::connect(address).await?;
+                        // A call is two writes, of which the second would wait for the first to be acknowledged.
+                        stream.set_nodelay(true)?;
+                        Box::new(stream)
+                    }
                     BoundAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
                 };
                 Ok::<_, std::io::Error>(TokioIo::new(stream))

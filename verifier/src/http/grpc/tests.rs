@@ -112,3 +112,41 @@ fn an_error_is_a_status_without_a_message() {
         assert!(answer.headers().contains_key("grpc-message") && answer.body().is_end_stream());
     }
 }
+
+/// `GET /a` of `a.org`, with a cookie among its raw headers.
+const GOOD: &[u8] =
+    b"\x0a*\x22(\x12&\x12\x03GET\x22\x02/a*\x05a.orgj\x14\x0a\x12\x0a\x06cookie\x1a\x08t=abcdef";
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn no_bytes_make_it_panic(
+        mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..256),
+        is_framed in proptest::bool::weighted(0.8),
+        noise in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::u8::ANY), 0..4),
+    ) {
+        if is_framed {
+            // A good message with a few bytes changed gets further than noise does.
+            bytes = framed(0, u32::try_from(GOOD.len()).unwrap(), GOOD).to_vec();
+            for (at, byte) in noise {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+        }
+        if let Ok(message) = frame::unframe(bytes.into()).map(CheckRequest::decode) {
+            let _ = message.map(|message| asked::Asked::read(&message).is_ok());
+        }
+    }
+}
+
+#[test]
+fn the_message_that_is_changed_there_is_good() {
+    let message = CheckRequest::decode(GOOD).unwrap();
+    let asked = asked::Asked::read(&message).unwrap();
+    assert_eq!(
+        (asked.original.method, asked.original.path.as_str()),
+        ("GET", "/a")
+    );
+    assert_eq!(asked.headers["cookie"], "t=abcdef");
+}

@@ -192,11 +192,6 @@ impl World {
         Some(self.sample(sample)?.parse().unwrap())
     }
 
-    /// The value of a sample that counts whole things.
-    pub(crate) fn count(&self, sample: &str) -> usize {
-        self.sample(sample).unwrap().parse().unwrap()
-    }
-
     fn sample(&self, sample: &str) -> Option<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();

@@ -7,6 +7,8 @@ mod context;
 mod cookies;
 mod discovery;
 mod docs;
+mod film;
+mod label;
 mod metrics;
 mod openapi;
 mod page;

@@ -3,7 +3,9 @@
 mod account;
 mod authenticate;
 mod error;
+mod film;
 mod history;
+mod label;
 mod login;
 mod logout;
 mod maintenance;
@@ -26,6 +28,8 @@ use shared::token::ClaimsPolicy;
 pub use account::Change;
 pub use authenticate::Caller;
 pub use error::ServiceError;
+pub use film::{FilmImport, FilmLine, ImportOutcome, LineFault, RefusedLine};
+pub use label::LabelDraft;
 pub use role::{RoleDraft, UserRoles};
 pub use sign_in::{Credentials, TokenPair};
 pub use superuser::Superuser;

@@ -3,7 +3,9 @@
 //! Every function that writes takes the [`Work`] it belongs to, so that a use case decides what commits together.
 
 pub mod feed;
+pub mod film;
 pub mod key;
+pub mod label;
 mod listener;
 pub mod login_history;
 pub mod outbox;

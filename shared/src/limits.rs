@@ -171,3 +171,18 @@ pub const FILM_LABELS_MAX: usize = 16;
 
 /// Roles that one label names.
 pub const LABEL_ROLES_MAX: usize = 128;
+
+/// The body of a bulk request, in bytes: a million films in some 60 bytes each.
+pub const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A bulk body must be complete within this time; the lines that came are taken as they come.
+pub const BULK_READ_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// A line of a bulk request, in bytes: room for a film with [`FILM_LABELS_MAX`] labels of the greatest length, twice over.
+pub const FILM_LINE_BYTES_MAX: usize = 4096;
+
+/// Films that are read or written in one step: bounds how long others wait for it.
+pub const FILMS_AT_ONCE: u32 = 1000;
+
+/// Refused lines of a bulk request that are listed; the others are counted.
+pub const REFUSED_LINES_MAX: usize = 1000;

@@ -13,6 +13,9 @@ use shared::strict_json::{self, StrictJsonError};
 use super::respond::ApiError;
 use crate::service::ServiceError;
 
+/// The type of bodies, where an endpoint does not say its own.
+const JSON: &str = "application/json";
+
 /// What a body is read into.
 pub(super) trait FromFields: Sized {
     /// Takes the fields. What is missing or of a wrong type is noted there, and the result then not used.
@@ -26,10 +29,10 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let is_json = says_json(&request);
+        let is_json = says(&request, JSON);
         let bytes = read(request.into_body()).await?;
         if !bytes.is_empty() && !is_json {
-            return Err(ApiError::UnsupportedMediaType);
+            return Err(ApiError::UnsupportedMediaType(JSON));
         }
         from_json(&bytes).map(Self)
     }
@@ -42,26 +45,27 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for OptionalJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let is_json = says_json(&request);
+        let is_json = says(&request, JSON);
         let bytes = read(request.into_body()).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
         if !is_json {
-            return Err(ApiError::UnsupportedMediaType);
+            return Err(ApiError::UnsupportedMediaType(JSON));
         }
         from_json(&bytes).map(|body| Self(Some(body)))
     }
 }
 
-fn says_json(request: &Request) -> bool {
+/// Whether a request says that its body is of this type.
+pub(super) fn says(request: &Request, wanted: &str) -> bool {
     let media_type = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     media_type
         .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
@@ -144,6 +148,26 @@ impl Fields {
                 .unwrap_or_default(),
             None => false,
         }
+    }
+
+    /// A list of texts that must be there.
+    pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
+        let items = match self.needed(name) {
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                return self
+                    .note(name, "wrong_type", "a list of texts is expected")
+                    .unwrap_or_default();
+            }
+            None => return Vec::new(),
+        };
+        let texts: Option<Vec<String>> = items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect();
+        texts
+            .or_else(|| self.note(name, "wrong_type", "a list of texts is expected"))
+            .unwrap_or_default()
     }
 
     fn needed(&mut self, name: &str) -> Option<Value> {

@@ -18,6 +18,7 @@ use super::token::Transport;
     tags(
         (name = "account", description = "Registering, signing in, and one's own account"),
         (name = "roles", description = "Roles, and who has them"),
+        (name = "labels", description = "Access labels, and the films that carry them"),
         (name = "discovery", description = "Keys and metadata"),
     )
 )]

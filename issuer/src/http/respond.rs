@@ -18,8 +18,8 @@ pub(super) enum ApiError {
     MalformedBody(&'static str),
     /// A body of more than its bound.
     BodyTooLarge,
-    /// A body of another type.
-    UnsupportedMediaType,
+    /// A body of another type than this.
+    UnsupportedMediaType(&'static str),
     /// From a use case.
     Service(ServiceError),
 }
@@ -46,13 +46,13 @@ impl IntoResponse for ApiError {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The body is larger than this endpoint takes",
             )),
-            Self::UnsupportedMediaType => answer(
+            Self::UnsupportedMediaType(wanted) => answer(
                 Problem::new(
                     "unsupported-media-type",
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "The body's type is not taken",
                 )
-                .with_detail("send `Content-Type: application/json`"),
+                .with_detail(format!("send `Content-Type: {wanted}`")),
             ),
             Self::Service(error) => from_service(&error),
         }
@@ -133,6 +133,7 @@ fn from_service(error: &ServiceError) -> Response {
         | ServiceError::WrongPassword
         | ServiceError::RoleNameTaken
         | ServiceError::BuiltInRole
+        | ServiceError::LabelInUse
         | ServiceError::LastSuperuser
         | ServiceError::NotFound
         | ServiceError::Invalid(_) => {}
@@ -208,6 +209,8 @@ fn problem_of(error: &ServiceError) -> Problem {
             StatusCode::CONFLICT,
             "A built-in role stays as it is",
         ),
+        ServiceError::LabelInUse => problem("label-in-use", StatusCode::CONFLICT, "Films carry this label")
+            .with_detail("with `?force=true` it is taken from them"),
         ServiceError::LastSuperuser => problem(
             "last-superuser",
             StatusCode::CONFLICT,

@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::openapi::Document;
-use super::{Api, account, discovery, role, session, token};
+use super::{Api, account, discovery, film, label, role, session, token};
 
 /// Every documented route.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -28,6 +28,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(role::see, role::change, role::delete))
         .routes(routes!(role::of_user))
         .routes(routes!(role::grant, role::revoke))
+        .routes(routes!(label::list))
+        .routes(routes!(label::see, label::put, label::delete))
+        .routes(routes!(film::import, film::export))
+        .routes(routes!(film::see, film::put, film::clear))
         .routes(routes!(discovery::jwks))
         .routes(routes!(discovery::revocation_feed))
         .routes(routes!(discovery::metadata))

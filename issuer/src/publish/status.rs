@@ -132,4 +132,8 @@ impl CommitObserver for RelayStatus {
         drop(unconfirmed);
         self.wake();
     }
+
+    fn labels_committed(&self) {
+        self.wake();
+    }
 }

@@ -50,6 +50,9 @@ pub enum ServiceError {
     /// Built-in roles stay as they are.
     #[error("the role is built in")]
     BuiltInRole,
+    /// Films carry the label.
+    #[error("films carry the label")]
+    LabelInUse,
     /// Somebody must be left to whom everything is allowed.
     #[error("the last superuser")]
     LastSuperuser,

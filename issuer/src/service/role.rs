@@ -4,6 +4,7 @@ use shared::id::{RoleId, SubjectId};
 use shared::role::RoleName;
 
 use super::{Caller, Service, ServiceError, built_in};
+use crate::store::label;
 use crate::store::role::{self, Role};
 use crate::store::{Page, PageRequest, StoreError, user};
 
@@ -75,6 +76,7 @@ impl Service {
             .map_err(name_taken)?;
         if current.name != name.as_str() {
             role::outdate_name(&mut work, &current.name).await?;
+            label::touch_role(&mut work, id).await?;
         }
         let changed = role::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
@@ -93,6 +95,7 @@ impl Service {
         self.lock_actors(&mut work, caller, caller.subject, false).await?;
         let current = role::lock(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         self.check_custom(caller, &current)?;
+        label::touch_role(&mut work, id).await?;
         role::delete(&mut work, id).await?;
         role::outdate_name(&mut work, &current.name).await?;
         work.commit().await?;
@@ -194,15 +197,7 @@ impl Service {
                 "this name has a meaning of its own",
             ));
         }
-        if let Some(description) = &draft.description {
-            let acceptable = description.chars().count() <= DESCRIPTION_CHARACTERS_MAX
-                && !description.chars().any(char::is_control);
-            if !acceptable {
-                let message =
-                    format!("at most {DESCRIPTION_CHARACTERS_MAX} characters, and no control characters");
-                return Err(ServiceError::field("description", "invalid", message));
-            }
-        }
+        check_description(draft.description.as_deref())?;
         Caller::require(caller.superuser || !self.is_reserved(name.as_str()))?;
         Ok(name)
     }
@@ -214,7 +209,7 @@ impl Service {
         Caller::require(caller.superuser || !self.is_reserved(&role.name))
     }
 
-    fn is_reserved(&self, name: &str) -> bool {
+    pub(super) fn is_reserved(&self, name: &str) -> bool {
         self.policy
             .reserved_roles
             .iter()
@@ -224,6 +219,20 @@ impl Service {
     /// Whether a superuser alone may give or take this role.
     fn superusers_only(&self, name: &str) -> bool {
         [built_in::ADMIN, built_in::ROLE_EDITOR].contains(&name) || self.is_reserved(name)
+    }
+}
+
+/// Checks the description that somebody wants for a role or a label.
+pub(super) fn check_description(description: Option<&str>) -> Result<(), ServiceError> {
+    let is_acceptable = description.is_none_or(|description| {
+        description.chars().count() <= DESCRIPTION_CHARACTERS_MAX
+            && !description.chars().any(char::is_control)
+    });
+    if is_acceptable {
+        Ok(())
+    } else {
+        let message = format!("at most {DESCRIPTION_CHARACTERS_MAX} characters, and no control characters");
+        Err(ServiceError::field("description", "invalid", message))
     }
 }
 

@@ -65,6 +65,9 @@ fn is_passing(code: &str) -> bool {
 pub trait CommitObserver: std::fmt::Debug + Send + Sync {
     /// These facts have been committed.
     fn committed(&self, facts: Vec<Fact>);
+
+    /// Changes of labels or films have been committed.
+    fn labels_committed(&self);
 }
 
 /// A statement's text for each database. `$1` works in both.
@@ -286,6 +289,8 @@ pub struct Work {
     skew: Duration,
     /// Facts that were put into the outbox, and who is to hear of them.
     facts: Vec<Fact>,
+    /// Whether labels or films were changed.
+    changes_labels: bool,
     observer: Option<Arc<dyn CommitObserver>>,
     /// How the database means to run each statement, where a test asks for it.
     #[cfg(test)]
@@ -300,6 +305,7 @@ impl Work {
             now: None,
             skew: Duration::ZERO,
             facts: Vec::new(),
+            changes_labels: false,
             observer,
             #[cfg(test)]
             plans: None,
@@ -360,6 +366,11 @@ impl Work {
         }
     }
 
+    /// Notes that labels or films were changed.
+    pub(super) fn note_labels(&mut self) {
+        self.changes_labels = true;
+    }
+
     /// How far this machine's clock was off the database's when [`Work::now`] was read; zero before that.
     pub fn clock_skew(&self) -> Duration {
         self.skew
@@ -376,8 +387,13 @@ impl Work {
             Link::SqliteTransaction(transaction) => transaction.commit().await?,
             Link::Postgres(_) | Link::Sqlite(_) => {}
         }
-        if let Some(observer) = self.observer.filter(|_| !self.facts.is_empty()) {
-            observer.committed(self.facts);
+        if let Some(observer) = self.observer {
+            if !self.facts.is_empty() {
+                observer.committed(self.facts);
+            }
+            if self.changes_labels {
+                observer.labels_committed();
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod bad_input;
 mod change;
 mod cookies;
 mod discovery;
+mod labels;
 mod limits;
 mod power;
 mod redis_user;

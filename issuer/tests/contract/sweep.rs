@@ -36,7 +36,7 @@ use Who::{Admin, Anyone, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superus
 /// A UUID that is nobody's.
 const NOBODY: &str = "01890000-0000-7000-8000-00000000dead";
 
-const ROUTES: [(&str, &str, Who); 33] = [
+const ROUTES: [(&str, &str, Who); 42] = [
     ("POST", "/api/v1/user", Anyone),
     ("GET", "/api/v1/user", Admin),
     ("POST", "/api/v1/user/login", Anyone),
@@ -64,6 +64,15 @@ const ROUTES: [(&str, &str, Who); 33] = [
     ("GET", "/api/v1/user/{user_id}/role", EditorOrAdmin),
     ("POST", "/api/v1/user/{user_id}/role/{role_id}", Editor),
     ("DELETE", "/api/v1/user/{user_id}/role/{role_id}", Editor),
+    ("GET", "/api/v1/label", SignedIn),
+    ("GET", "/api/v1/label/{name}", SignedIn),
+    ("PUT", "/api/v1/label/{name}", Editor),
+    ("DELETE", "/api/v1/label/{name}", Editor),
+    ("POST", "/api/v1/film/label", Editor),
+    ("GET", "/api/v1/film/label", EditorOrAdmin),
+    ("GET", "/api/v1/film/{film_id}/label", SignedIn),
+    ("PUT", "/api/v1/film/{film_id}/label", Editor),
+    ("DELETE", "/api/v1/film/{film_id}/label", Editor),
     ("GET", "/.well-known/jwks.json", Anyone),
     ("GET", "/.well-known/revocation-feed.json", Anyone),
     ("GET", "/.well-known/oauth-authorization-server", Anyone),
@@ -84,11 +93,21 @@ fn ask(site: &Site, method: &str, template: &str) -> Request {
     let path = template
         .replace("{id}", NOBODY)
         .replace("{user_id}", NOBODY)
-        .replace("{role_id}", NOBODY);
+        .replace("{role_id}", NOBODY)
+        .replace("{film_id}", NOBODY)
+        .replace("{name}", "swept");
     let body = match (method, template) {
         ("PATCH", _) => json!({}),
         ("PUT", "/api/v1/user/{id}/superuser") => json!({"superuser": true}),
         ("POST" | "PUT", "/api/v1/role" | "/api/v1/role/{id}") => json!({"name": "swept"}),
+        ("PUT", "/api/v1/label/{name}") => json!({"roles": [], "anonymous": true}),
+        ("PUT", "/api/v1/film/{film_id}/label") => json!({"labels": []}),
+        ("POST", "/api/v1/film/label") => {
+            let lines = site
+                .request(method, &path)
+                .header("content-type", "application/x-ndjson");
+            return lines.body("");
+        }
         _ => return site.request(method, &path),
     };
     site.request(method, &path).json(&body)

@@ -160,7 +160,7 @@ impl Answer {
                 (name.to_ascii_lowercase(), value.trim().to_owned())
             })
             .collect();
-        let answer = Self {
+        let mut answer = Self {
             status,
             headers,
             body: bytes[end + 4..].to_vec(),
@@ -168,6 +168,8 @@ impl Answer {
         };
         if request.method == "HEAD" || matches!(status, 204 | 304) {
             assert!(answer.body.is_empty(), "{}: a body", answer.what);
+        } else if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = whole(&answer.body, &answer.what);
         } else {
             let length = answer.header("content-length").map(|text| text.parse().unwrap());
             assert_eq!(length, Some(answer.body.len()), "{}: cut short", answer.what);
@@ -292,5 +294,22 @@ impl Answer {
             .collect();
         wanted.sort();
         assert_eq!(found, wanted, "{}", self.what);
+    }
+}
+
+/// The body that came in chunks (RFC 9112 section 7.1), which must have come to its end.
+fn whole(mut chunks: &[u8], what: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n");
+        let end = end.unwrap_or_else(|| panic!("{what}: cut short"));
+        let length = std::str::from_utf8(&chunks[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        let data = &chunks[end + 2..];
+        body.extend(&data[..length]);
+        chunks = &data[length + 2..];
+        if length == 0 {
+            return body;
+        }
     }
 }

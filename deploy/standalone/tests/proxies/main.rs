@@ -1,0 +1,23 @@
+//! Every proxy for real: nginx, `HAProxy`, Caddy, Traefik and Envoy (asking over HTTP, and over gRPC) with the very
+//! configurations of `deploy/`, before a real verifier and a service that tells what it saw.
+//!
+//! What is tested of one is tested of all: alike is what matters. A front end that is not installed is skipped aloud; with
+//! `CI` set it has to be there.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what cannot go on fails the test"
+)]
+
+mod browsers;
+mod client;
+mod echo;
+mod front_end;
+mod outage;
+#[path = "../faults/world/process.rs"]
+mod process;
+mod reload;
+mod spoofing;
+mod stand;
+mod table;

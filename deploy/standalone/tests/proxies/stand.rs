@@ -1,0 +1,211 @@
+//! What the tests drive: every front end before one verifier, one issuer and a service, on ports of their own.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::testkit::{TestKey, TokenForge};
+use shared::time::{Clock as _, SystemClock};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::client::{Ask, HOST};
+use crate::echo::Echo;
+use crate::front_end::{Behind, FrontEnd, Kind};
+use crate::process::{LOOK_EVERY, Process, START_TIMEOUT, program, show_logs};
+
+/// The rules of all tests but one.
+pub(crate) const RULES: &str = r#"
+default = "allow"
+
+[[rule]]
+path = "/admin/{*rest}"
+roles = ["admin"]
+
+[[rule]]
+path = "/me/{*rest}"
+authenticated = true
+
+[[rule]]
+path = "/open/{*rest}"
+anonymous = true
+
+[[rule]]
+path = "/films/{film}"
+methods = ["GET", "HEAD"]
+roles = ["subscriber"]
+
+[[rule]]
+path = "/films/{*rest}"
+roles = ["editor"]
+
+[[rule]]
+path = "/кино/{*rest}"
+authenticated = true
+
+[[rule]]
+path = "/hosted/{*rest}"
+hosts = ["members.example.org"]
+authenticated = true
+"#;
+
+/// Everything that runs. Front ends go first, then what is behind them.
+#[derive(Debug)]
+pub(crate) struct Stand {
+    pub(crate) front_ends: Vec<FrontEnd>,
+    pub(crate) verifier: Option<Process>,
+    pub(crate) echo: Echo,
+    pub(crate) behind: Behind,
+    admin: SocketAddr,
+    keys: SocketAddr,
+    _issuer: Process,
+    pub(crate) folder: TempDir,
+}
+
+impl Stand {
+    /// Starts everything with these front ends, as far as they are installed.
+    pub(crate) async fn start(kinds: &[Kind], rules: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let echo = Echo::start().await;
+        let behind = Behind {
+            issuer: free_address().await,
+            verifier: free_address().await,
+            service: echo.address,
+        };
+        let mut issuer = Process::start("issuer", &mut issuer_command(&folder, behind), folder.path());
+        issuer.address("the issuer listens");
+        let mut stand = Self {
+            front_ends: Vec::new(),
+            verifier: None,
+            echo,
+            behind,
+            admin: free_address().await,
+            keys: serve_keys(behind.issuer).await,
+            _issuer: issuer,
+            folder,
+        };
+        stand.start_verifier().await;
+        for kind in kinds {
+            if let Some(program) = kind.find() {
+                let started = FrontEnd::start(*kind, &program, stand.folder.path(), behind).await;
+                stand.front_ends.push(started);
+            }
+        }
+        stand.echo.take_seen();
+        stand
+    }
+
+    /// Starts the verifier where it was, and returns when it is ready.
+    pub(crate) async fn start_verifier(&mut self) {
+        let mut command = Command::new(program("verifier"));
+        command
+            .args(["serve", "--log-format", "json", "--log-level", "info"])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("VERIFIER__LISTEN", self.behind.verifier.to_string())
+            .env("VERIFIER__ADMIN_LISTEN", self.admin.to_string())
+            .env("VERIFIER__ISSUER", self.issuer_url())
+            .env("VERIFIER__JWKS_URL", format!("http://{}/", self.keys))
+            .env("VERIFIER__REVOCATIONS", "off")
+            .env("VERIFIER__RULES", "rules.toml")
+            .env(
+                "VERIFIER__LOGIN_URL",
+                format!("{}/api/v1/token/continue", self.issuer_url()),
+            )
+            .env("VERIFIER__ALLOWED_RETURN_HOSTS", HOST)
+            .env("VERIFIER__THREADS", "1");
+        let mut process = Process::start("verifier", &mut command, self.folder.path());
+        process.address("the verifier listens");
+        self.verifier = Some(process);
+        let mut waited = Duration::ZERO;
+        while Ask::get("/readyz").send(self.admin).await.status != 200 {
+            assert!(waited < START_TIMEOUT, "the verifier is not ready");
+            tokio::time::sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+    }
+
+    /// The value of one of the verifier's metrics, named with its labels; 0 where there is no such sample.
+    pub(crate) async fn metric(&self, sample: &str) -> u64 {
+        let page = Ask::get("/metrics").send(self.admin).await.body;
+        let value = page
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// How many connections the verifier has accepted.
+    pub(crate) async fn accepted(&self) -> u64 {
+        let page = Ask::get("/metrics").send(self.admin).await.body;
+        let samples = page.lines().filter(|line| {
+            line.starts_with("verifier_http_connections_open ")
+                || line.starts_with("verifier_http_connections_ended_total{")
+        });
+        let values = samples.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        values.sum()
+    }
+
+    /// A forge of tokens that the verifier takes.
+    pub(crate) fn forge(&self) -> TokenForge {
+        TokenForge::new(&TestKey::number(0), SystemClock.now()).claim("iss", self.issuer_url())
+    }
+
+    fn issuer_url(&self) -> String {
+        format!("http://{}", self.behind.issuer)
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            show_logs(self.folder.path());
+        }
+    }
+}
+
+/// An address that nobody listens on now.
+pub(crate) async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn issuer_command(folder: &TempDir, behind: Behind) -> Command {
+    let mut command = Command::new(program("issuer"));
+    command
+        .args(["serve", "--log-format", "json", "--log-level", "info"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("ISSUER__LISTEN", behind.issuer.to_string())
+        .env("ISSUER__ADMIN_LISTEN", "127.0.0.1:0")
+        .env("ISSUER__PUBLIC_URL", format!("http://{}", behind.issuer))
+        .env("ISSUER__DATABASE__URL", "sqlite:usher.db")
+        .env("ISSUER__REDIS__DISABLED", "true")
+        .env("ISSUER__PORTAL__ALLOWED_RETURN_HOSTS", HOST)
+        .env("ISSUER__PASSWORD__MEMORY_KIB", "64")
+        .env("ISSUER__PASSWORD__ITERATIONS", "1")
+        .env("ISSUER__LIMITS__LOGIN_PER_IP", "off")
+        .env("ISSUER__LIMITS__LOGIN_PER_ACCOUNT", "off")
+        .env("ISSUER__LIMITS__REGISTER_PER_IP", "off");
+    command
+}
+
+/// The issuer's keys, and that of the forge.
+async fn serve_keys(issuer: SocketAddr) -> SocketAddr {
+    let issued = Ask::get("/.well-known/jwks.json").send(issuer).await;
+    let mut keys: Value = serde_json::from_str(&issued.body).unwrap();
+    let forged: Value = serde_json::from_slice(&TestKey::jwks(&[&TestKey::number(0)])).unwrap();
+    let all = keys["keys"].as_array_mut().unwrap();
+    all.extend(forged["keys"].as_array().unwrap().iter().cloned());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let body = json!(keys);
+    let route = axum::routing::get(move || {
+        let body = body.clone();
+        async move { axum::Json(body) }
+    });
+    let router = axum::Router::new().route("/", route);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}

@@ -7,15 +7,13 @@
 -- whoever holds a token can act as its user.
 local OUR_COOKIES = { ["__host-access_token"] = true, ["__secure-refresh_token"] = true }
 
--- Where a browser goes that is not signed in: the issuer renews its session by the refresh cookie and sends it back, or
--- to the login page. It checks `return_to` against its `portal.allowed_return_hosts`. `nil`: browsers get 401 as well.
-local CONTINUE = "/api/v1/token/continue?return_to="
-
 -- All five, whether the service reads them or not: setting one is what replaces a client's.
 local IDENTITY = { "x-auth-subject", "x-auth-session", "x-auth-roles", "x-auth-superuser", "x-auth-labels" }
 
 -- What the verifier reads of a request. A header that stands twice is asked about twice: ambiguous is no.
-local ASKED = { "authorization", "cookie", "origin", "upgrade", "sec-websocket-key", "x-request-id", "traceparent" }
+local ASKED = {
+    "authorization", "cookie", "origin", "accept", "upgrade", "sec-websocket-key", "x-request-id", "traceparent",
+}
 
 -- What the client gets of a refusal.
 local ANSWERED = { "content-type", "www-authenticate", "retry-after", "cache-control" }
@@ -34,12 +32,6 @@ local function values_of(headers, name)
         values[#values + 1] = value
     end
     return values
-end
-
-local function encoded(text)
-    return (text:gsub("[^A-Za-z0-9._~-]", function(byte)
-        return ("%%%02X"):format(byte:byte())
-    end))
 end
 
 local function without_ours(cookies)
@@ -72,22 +64,12 @@ local function undecided(txn)
     }, '{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503}')
 end
 
--- A browser's own navigation, which can be sent to sign in.
-local function login_of(txn, method, target, host, headers)
-    local accept = table.concat(values_of(headers, "accept"), ","):lower()
-    if not CONTINUE or method ~= "GET" or not host or not accept:find("text/html", 1, true) then
-        return nil
-    end
-    local scheme = txn.f:ssl_fc() == 1 and "https" or "http"
-    return CONTINUE .. encoded(scheme .. "://" .. host .. target)
-end
-
 -- What the client gets instead of the service's answer; `nil` where the verifier says yes.
 local function refusal_of(txn)
     local headers = txn.http:req_get_headers()
-    local method, target, host = txn.f:method(), txn.f:url(), headers["host"] and headers["host"][0]
+    local host = values_of(headers, "host")[1]
     -- The request as HAProxy has it, not as the client describes it: method, and the target's raw bytes.
-    local question = { ["x-original-method"] = { method }, ["x-original-uri"] = { target } }
+    local question = { ["x-original-method"] = { txn.f:method() }, ["x-original-uri"] = { txn.f:url() } }
     if host then
         question["x-original-host"] = { host }
     end
@@ -128,8 +110,9 @@ local function refusal_of(txn)
     if status == 503 and not kept["retry-after"] then
         return undecided(txn)
     end
-    local login = status == 401 and login_of(txn, method, target, host, headers)
-    if login then
+    -- A browser is sent where it can sign in, and comes back: the verifier tells where.
+    local login = values_of(said.headers, "x-auth-login")[1]
+    if status == 401 and login then
         return answer(txn, 302, { ["location"] = login, ["cache-control"] = "no-store" }, "")
     end
     return answer(txn, status, kept, said.body or "")

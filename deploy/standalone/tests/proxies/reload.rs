@@ -1,5 +1,6 @@
 //! The rules change a hundred times while requests are being decided.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,9 +23,14 @@ fn rules(change: usize) -> String {
     };
     let others = "[[rule]]\npath = \"/open/{*rest}\"\nanonymous = true\n\
                   [[rule]]\npath = \"/admin/{*rest}\"\nroles = [\"admin\"]\n";
-    let padding: String = (0..change)
-        .map(|n| format!("[[rule]]\npath = \"/padding/{n}\"\nroles = [\"nobody\"]\n"))
-        .collect();
+    let mut padding = String::new();
+    for n in 0..change {
+        write!(
+            padding,
+            "[[rule]]\npath = \"/padding/{n}\"\nroles = [\"nobody\"]\n"
+        )
+        .unwrap();
+    }
     format!("# {change}\ndefault = \"deny\"\n{padding}{turning}{others}")
 }
 

@@ -193,8 +193,8 @@ fn issuer_command(folder: &TempDir, behind: Behind) -> Command {
 
 /// The issuer's keys, and that of the forge.
 async fn serve_keys(issuer: SocketAddr) -> SocketAddr {
-    let issued = Ask::get("/.well-known/jwks.json").send(issuer).await;
-    let mut keys: Value = serde_json::from_str(&issued.body).unwrap();
+    let published = Ask::get("/.well-known/jwks.json").send(issuer).await;
+    let mut keys: Value = serde_json::from_str(&published.body).unwrap();
     let forged: Value = serde_json::from_slice(&TestKey::jwks(&[&TestKey::number(0)])).unwrap();
     let all = keys["keys"].as_array_mut().unwrap();
     all.extend(forged["keys"].as_array().unwrap().iter().cloned());

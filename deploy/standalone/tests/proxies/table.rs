@@ -182,6 +182,9 @@ const PATHS: &[(&[u8], Caller, Expected)] = &[
     ),
     (b"/open/a|b", Anonymous, Allowed),
     (b"/open/a\"<>^`{}", Anonymous, AllowedIfTaken),
+    (b"/open#a", Anonymous, UnreadableAsSent),
+    (b"/open#/../admin", Anonymous, UnreadableAsSent),
+    (b"/admin#/open", Anonymous, RefusedIfTaken(401)),
     (b"*", Anonymous, Unreadable),
     (b"admin", Anonymous, Unreadable),
     (b"open", Anonymous, Unreadable),
@@ -317,13 +320,13 @@ fn check(
     }
 }
 
-/// The path of a target: without scheme and host, without query.
+/// The path of a target: without scheme and host, without query and fragment.
 fn path_of(target: &[u8]) -> &[u8] {
     let path = target.strip_prefix(b"http://").map_or(target, |rest| {
         let slash = rest.iter().position(|byte| *byte == b'/').unwrap();
         &rest[slash..]
     });
-    path.split(|byte| *byte == b'?').next().unwrap()
+    path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap()
 }
 
 /// Decoded once, by the letter.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -165,10 +166,22 @@ impl Drop for Stand {
     }
 }
 
-/// An address that nobody listens on now.
+/// An address that nobody listens on, nor will: each is given once, and lies below the ports that the system gives to
+/// connections, of which the tests open thousands.
 pub(crate) async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    const FIRST: u16 = 12_000;
+    const COUNT: u32 = 18_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Other processes of this machine begin elsewhere.
+        let number = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + u16::try_from(number % COUNT).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return SocketAddr::from(([127, 0, 0, 1], port));
+        }
+    }
 }
 
 fn issuer_command(folder: &TempDir, behind: Behind) -> Command {

@@ -13,13 +13,23 @@ use crate::world::VERIFIERS;
 /// How many revocations there are, unless `USHER_FAULTS_REVOCATIONS` says otherwise.
 const REVOCATIONS: u64 = 2000;
 
+/// Between two faults there are so many of them, or a five hundredth of all.
+const REVOCATIONS_BETWEEN: u64 = 20;
+const FAULTS_MAX: u64 = 500;
+
+/// How many people come and go; the more revocations there are, the more, up to …
+const PEOPLE: u64 = 12;
+const PEOPLE_MAX: u64 = 64;
+
 #[test]
 fn nothing_is_lost_in_a_storm_of_faults() {
     let revocations = std::env::var("USHER_FAULTS_REVOCATIONS").map_or(REVOCATIONS, |count| {
         count.parse().expect("USHER_FAULTS_REVOCATIONS is a number")
     });
+    let between = REVOCATIONS_BETWEEN.max(revocations / FAULTS_MAX);
+    let people = (PEOPLE * between / REVOCATIONS_BETWEEN).min(PEOPLE_MAX);
     let plan = Plan {
-        people: 12,
+        people: usize::try_from(people).unwrap(),
         ..single("a storm of random faults")
     };
     drill(plan, async |drill| {
@@ -37,7 +47,7 @@ fn nothing_is_lost_in_a_storm_of_faults() {
             for verifier in 0..VERIFIERS {
                 drill.history.set_must_answer(verifier, true);
             }
-            drill.revocations(20).await;
+            drill.revocations(between).await;
         }
     });
 }

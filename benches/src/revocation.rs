@@ -6,7 +6,9 @@ mod ids;
 mod load;
 mod lookup;
 mod memory;
+mod outage;
 mod propagation;
+mod site;
 
 use clap::{Args, ValueEnum};
 
@@ -41,6 +43,8 @@ enum Part {
     Load,
     /// From a logout's answer to the refusal, beside one hop through Redis
     Propagation,
+    /// Decisions before and after everything but the verifier has stopped
+    Outage,
 }
 
 /// Runs the parts, and shows each one's report when it is there.
@@ -60,7 +64,10 @@ pub fn run(arguments: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Resul
         show(load::run(arguments.entries.unwrap_or(IN_STREAM))?);
     }
     if is_wanted(Part::Propagation) {
-        propagation::run()?.into_iter().for_each(show);
+        propagation::run()?.into_iter().for_each(&mut *show);
+    }
+    if is_wanted(Part::Outage) {
+        show(outage::run()?);
     }
     Ok(())
 }

@@ -14,10 +14,10 @@ use crate::report::{Figure, Report};
 use crate::server::usher::Programs;
 
 /// Logouts, one after the other.
-const LOGOUTS: usize = 1000;
+const LOGOUTS: usize = 5000;
 
 /// So many of them, with the hops in between, give one ratio.
-const PART: usize = 200;
+const PART: usize = 1000;
 
 /// The verifiers' own default.
 const MAX_STALENESS: Duration = Duration::from_secs(30);

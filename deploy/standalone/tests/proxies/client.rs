@@ -112,7 +112,7 @@ fn is_whole(answer: &[u8], method: &str) -> bool {
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"))
         .map(|length| length.trim().parse::<usize>().unwrap());
-    if method == "HEAD" {
+    if method == "HEAD" || head.starts_with("http/1.1 101 ") {
         return true;
     }
     match length {

@@ -56,6 +56,15 @@ impl Echo {
 async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Seen>>>) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(seen)) = read(&mut stream).await {
+        if seen.all("upgrade") == ["websocket"] {
+            // The accept value of the key that RFC 6455 section 1.3 has as its example.
+            let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+            kept.lock().unwrap().push(seen);
+            // What is said on it is nobody's business here.
+            let _ = stream.write_all(switched.as_bytes()).await;
+            return;
+        }
         let answer = if seen.method == "HEAD" {
             "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
         } else {

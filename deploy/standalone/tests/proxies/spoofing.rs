@@ -225,6 +225,61 @@ async fn the_service_gets_the_request_and_no_credentials() {
 }
 
 #[tokio::test]
+async fn a_websocket_is_judged_and_no_other_upgrade_passes() {
+    let stand = Stand::start(&Kind::ALL, RULES).await;
+    let token = stand.forge().token();
+    let websocket = |path: &str| {
+        Ask::get(path)
+            .header("Connection", "keep-alive, Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    for front_end in &stand.front_ends {
+        let kind = front_end.kind;
+        assert_eq!(front_end.send(&websocket("/me")).await.status, 401, "{kind}");
+        assert!(stand.echo.take_seen().is_empty(), "{kind}");
+        let answer = front_end.send(&websocket("/me").bearer(&token)).await;
+        assert_eq!(answer.status, 101, "{kind}: {answer:?}");
+        let [seen] = <[_; 1]>::try_from(stand.echo.take_seen()).unwrap();
+        assert_eq!(seen.all("x-auth-superuser"), ["false"], "{kind}");
+
+        for upgrades in [
+            vec!["h2c"],
+            vec!["websocket, h2c"],
+            vec!["h2c", "websocket"],
+            vec!["websocket", "h2c"],
+        ] {
+            let mut ask = Ask::get("/open")
+                .header("Connection", "Upgrade, HTTP2-Settings")
+                .header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA");
+            for upgrade in &upgrades {
+                ask = ask.header("Upgrade", upgrade);
+            }
+            let answer = front_end.send(&ask).await;
+            let seen = stand.echo.take_seen();
+            // Of two, one may be left: that which is a WebSocket.
+            let left = seen.first().map(|seen| seen.all("upgrade").concat());
+            let is_websocket = answer.status == 101 && left.as_deref() == Some("websocket");
+            assert!(
+                seen.is_empty() || answer.status == 200 || is_websocket && upgrades.len() == 2,
+                "{kind}: {upgrades:?}: {answer:?}"
+            );
+            for seen in seen {
+                assert!(
+                    is_websocket || seen.all("upgrade").is_empty(),
+                    "{kind}: {upgrades:?}: {seen:?}"
+                );
+                assert!(
+                    seen.all("http2-settings").is_empty(),
+                    "{kind}: {upgrades:?}: {seen:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn connections_to_the_verifier_are_kept() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
     let token = stand.forge().token();

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::client::{Answer, Ask};
 use crate::front_end::{FrontEnd, Kind};
 use crate::process::{LOOK_EVERY, START_TIMEOUT};
-use crate::stand::{RULES, Stand};
+use crate::stand::{RULES, Stand, free_address};
 
 /// A client is told within this time that nobody decides. The configurations give the verifier two seconds.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -34,6 +34,27 @@ async fn nobody_gets_in_while_nobody_decides() {
     are_undecided(&stand, "killed").await;
     stand.start_verifier().await;
     are_back(&stand).await;
+}
+
+#[tokio::test]
+async fn a_verifier_that_cannot_decide_says_so_itself() {
+    let mut stand = Stand::start(&Kind::ALL, RULES).await;
+    stand.verifier.take().unwrap().end(Signal::TERM);
+    stand.start_verifier_with_keys_at(free_address().await);
+    are_back(&stand).await;
+    stand.echo.take_seen();
+    let ask = Ask::get("/open").bearer(&stand.forge().token());
+    for front_end in &stand.front_ends {
+        let (kind, answer) = (front_end.kind, front_end.send(&ask).await);
+        assert_eq!(answer.status, 503, "{kind}: {answer:?}");
+        assert_eq!(answer.header("retry-after"), "1", "{kind}: {answer:?}");
+        // nginx throws the body of an answer away, and Envoy over HTTP takes any 5xx for an error.
+        assert!(
+            matches!(kind, Kind::Nginx | Kind::EnvoyHttp) || answer.body.contains("no_keys"),
+            "{kind}: {answer:?}"
+        );
+        assert!(stand.echo.take_seen().is_empty(), "{kind}");
+    }
 }
 
 async fn are_undecided(stand: &Stand, state: &str) {

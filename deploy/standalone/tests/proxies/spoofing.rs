@@ -244,14 +244,16 @@ async fn a_websocket_is_judged_and_no_other_upgrade_passes() {
         let [seen] = <[_; 1]>::try_from(stand.echo.take_seen()).unwrap();
         assert_eq!(seen.all("x-auth-superuser"), ["false"], "{kind}");
 
-        for upgrades in [
-            vec!["h2c"],
-            vec!["websocket, h2c"],
-            vec!["h2c", "websocket"],
-            vec!["websocket", "h2c"],
+        for (connection, upgrades) in [
+            ("Upgrade, HTTP2-Settings", vec!["h2c"]),
+            ("upgrade", vec!["h2c"]),
+            ("Upgrade", vec!["anything"]),
+            ("Upgrade", vec!["websocket, h2c"]),
+            ("Upgrade", vec!["h2c", "websocket"]),
+            ("Upgrade, HTTP2-Settings", vec!["websocket", "h2c"]),
         ] {
             let mut ask = Ask::get("/open")
-                .header("Connection", "Upgrade, HTTP2-Settings")
+                .header("Connection", connection)
                 .header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA");
             for upgrade in &upgrades {
                 ask = ask.header("Upgrade", upgrade);

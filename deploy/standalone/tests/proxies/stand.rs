@@ -100,6 +100,17 @@ impl Stand {
 
     /// Starts the verifier where it was, and returns when it is ready.
     pub(crate) async fn start_verifier(&mut self) {
+        self.start_verifier_with_keys_at(self.keys);
+        let mut waited = Duration::ZERO;
+        while Ask::get("/readyz").send(self.admin).await.status != 200 {
+            assert!(waited < START_TIMEOUT, "the verifier is not ready");
+            tokio::time::sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+    }
+
+    /// Starts the verifier where it was, with its keys to be had there, and returns when it listens.
+    pub(crate) fn start_verifier_with_keys_at(&mut self, keys: SocketAddr) {
         let mut command = Command::new(program("verifier"));
         command
             .args(["serve", "--log-format", "json", "--log-level", "info"])
@@ -108,7 +119,7 @@ impl Stand {
             .env("VERIFIER__LISTEN", self.behind.verifier.to_string())
             .env("VERIFIER__ADMIN_LISTEN", self.admin.to_string())
             .env("VERIFIER__ISSUER", self.issuer_url())
-            .env("VERIFIER__JWKS_URL", format!("http://{}/", self.keys))
+            .env("VERIFIER__JWKS_URL", format!("http://{keys}/"))
             .env("VERIFIER__REVOCATIONS", "off")
             .env("VERIFIER__RULES", "rules.toml")
             .env(
@@ -120,12 +131,6 @@ impl Stand {
         let mut process = Process::start("verifier", &mut command, self.folder.path());
         process.address("the verifier listens");
         self.verifier = Some(process);
-        let mut waited = Duration::ZERO;
-        while Ask::get("/readyz").send(self.admin).await.status != 200 {
-            assert!(waited < START_TIMEOUT, "the verifier is not ready");
-            tokio::time::sleep(LOOK_EVERY).await;
-            waited += LOOK_EVERY;
-        }
     }
 
     /// The value of one of the verifier's metrics, named with its labels; 0 where there is no such sample.

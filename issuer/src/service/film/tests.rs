@@ -28,7 +28,7 @@ fn both_forms_say_the_same() {
 fn what_cannot_be_taken_says_why() {
     let good = r#""film_id":"7c9e6679-7425-40de-944b-e07fc1f90ae7""#;
     for (text, fault) in [
-        ("".to_owned(), LineFault::NoObject),
+        (String::new(), LineFault::NoObject),
         ("[]".to_owned(), LineFault::NoObject),
         ("{}".to_owned(), LineFault::NoFilm),
         (

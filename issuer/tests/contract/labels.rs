@@ -25,6 +25,11 @@ fn film(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
 
+/// A line of a bulk request.
+fn film_line(number: usize, labels: &str) -> String {
+    format!("{{\"film_id\":\"{}\",\"labels\":{labels}}}\n", film(number))
+}
+
 async fn put_label(site: &Site, who: &Person, name: &str, roles: &[&str]) -> Answer {
     let body = json!({"roles": roles, "anonymous": false});
     send(site, "PUT", &format!("/api/v1/label/{name}"), who, Some(body)).await
@@ -218,9 +223,9 @@ async fn a_label_in_use_stays_unless_forced(database: Database) {
     for name in ["paid", "adult"] {
         put_label(&site, &editor, name, &["user"]).await.ok(201);
     }
-    let lines: String = (0..6000)
-        .map(|number| format!("{{\"film_id\":\"{}\",\"labels\":[\"paid\"]}}\n", film(number)))
-        .collect();
+    let lines = (0..6000).fold(String::new(), |lines, number| {
+        lines + &film_line(number, "[\"paid\"]")
+    });
     assert_eq!(bulk(&site, &editor, lines).await.ok(200)["accepted"], 6000);
     put_film(&site, &editor, STALKER, &["paid", "adult"])
         .await
@@ -289,12 +294,12 @@ async fn films_come_in_bulk(database: Database) {
     put_label(&site, &editor, "paid", &["user"]).await.ok(201);
     let mut lines = String::new();
     for number in 0..2500 {
-        lines += &format!("{{\"film_id\":\"{}\",\"labels\":[\"paid\"]}}\r\n", film(number));
+        lines += &film_line(number, "[\"paid\"]").replace('\n', "\r\n");
     }
     lines += "\n";
     lines += "no json\n";
-    lines += &format!("{{\"film_id\":\"{}\",\"labels\":[\"ghost\"]}}\n", film(0));
-    lines += &format!("{{\"film_id\":\"{}\",\"labels\":[]}}\n", film(1));
+    lines += &film_line(0, "[\"ghost\"]");
+    lines += &film_line(1, "[]");
     lines += "{\"film_id\":\"x\",\"labels\":[]}";
     let answer = bulk(&site, &editor, lines.clone()).await.ok(200);
     assert_eq!(fields(&answer), ["accepted", "refused", "refused_count"]);

@@ -19,6 +19,7 @@ pub mod writer;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::label::LabelChange;
 use crate::revocation::Revocation;
 use crate::time::{BootTime, UnixMillis};
 
@@ -32,12 +33,28 @@ pub enum FeedEvent {
         /// What is refused.
         revocations: Vec<Revocation>,
     },
+    /// What is known about labels changes. Unlike entries, it is told only when it is proved: a label that somebody took
+    /// away unproven would open films.
+    Labels(LabelUpdate),
     /// A statement of how far the feed has come, with everything before it told.
     Heartbeat(Heartbeat),
     /// Something does not fit together: what is known stays, but is not to be trusted until the next heartbeat.
     Lost(Gap),
     /// The feed cannot be reached; it says why, for people.
     Away(Arc<str>),
+}
+
+/// What becomes of the knowledge about labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelUpdate {
+    /// Changes of it, in their order.
+    Changes(Vec<LabelChange>),
+    /// A table begins. Until it ends, what was known before goes on to count, and changes that come are changes of that.
+    TableBegins,
+    /// A part of the table that has begun. It proves nothing before the table ends.
+    TablePart(Vec<LabelChange>),
+    /// The table that has begun is whole and proved, and takes the place of everything known before.
+    TableEnds,
 }
 
 /// "Every revocation committed before `time` is at or before `seq`."
@@ -53,6 +70,8 @@ pub struct Heartbeat {
     pub seq: u64,
     /// The database's time, read before the outbox was found empty.
     pub time: UnixMillis,
+    /// Every change of labels committed before this has been told; `None`: not everything about labels is told yet.
+    pub labels: Option<UnixMillis>,
     /// When it was read; `None`: it comes from this process, just now.
     pub read_at: Option<BootTime>,
     /// As it was signed, for a snapshot.

@@ -202,6 +202,7 @@ impl RevocationReplica {
                     self.counts.entry(revocation);
                 }
             }
+            FeedEvent::Labels(_) => {}
             FeedEvent::Heartbeat(heartbeat) => self.hear(heartbeat, clock),
             FeedEvent::Lost(gap) => {
                 self.counts.gap(*gap);

@@ -69,6 +69,7 @@ impl ChannelPublisher {
             counter: self.heartbeats,
             seq: self.seq,
             time,
+            labels: None,
             read_at: None,
             signed: None,
         };

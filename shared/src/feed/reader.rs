@@ -300,6 +300,7 @@ impl<L: FeedLog> Reader<L> {
             counter: statement.counter,
             seq: statement.last.seq,
             time: statement.time,
+            labels: None,
             read_at: Some(read_at),
             signed: Some(signed.into()),
         };

@@ -93,6 +93,7 @@ fn heartbeat(snapshot: &Snapshot, statement: &Statement, clock: &dyn Clock) -> H
         counter: statement.counter,
         seq: statement.last.seq,
         time: statement.time,
+        labels: None,
         read_at: Some(BootTime(clock.boot().0.saturating_sub(age))),
         signed: Some(snapshot.heartbeat.as_slice().into()),
     }

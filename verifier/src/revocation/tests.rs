@@ -166,6 +166,7 @@ fn read_heartbeat(counter: u64, time: UnixMillis, read_at: BootTime) -> FeedEven
         counter,
         seq: 4,
         time,
+        labels: None,
         read_at: Some(read_at),
         signed: Some([7].as_slice().into()),
     })

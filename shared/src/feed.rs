@@ -12,6 +12,7 @@ pub mod key;
 pub mod log;
 pub mod reader;
 pub mod redis_log;
+pub mod table;
 pub mod term;
 #[cfg(feature = "signing")]
 pub mod writer;

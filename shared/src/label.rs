@@ -19,7 +19,7 @@ use crate::id::{FilmId, RoleId};
 pub struct Definition {
     /// Whether everybody satisfies it, anonymous callers too.
     pub anonymous: bool,
-    /// The roles, in the order of their ids, each with its name at the time. A rename is a change of its own.
+    /// The roles, in the order of their ids, each with its name. When one is renamed or deleted, the label changes with it.
     pub roles: Vec<LabelRole>,
 }
 
@@ -49,13 +49,6 @@ pub enum LabelChange {
         /// What it asks; `None`: there is no such label any more.
         definition: Option<Definition>,
     },
-    /// A role has another name, or is gone: labels that refer to it follow.
-    Role {
-        /// The role.
-        role: RoleId,
-        /// Its new name; `None`: it was deleted.
-        name: Option<Box<str>>,
-    },
 }
 
 impl LabelChange {
@@ -64,7 +57,6 @@ impl LabelChange {
         match self {
             Self::Film { .. } => "film",
             Self::Definition { .. } => "definition",
-            Self::Role { .. } => "role_name",
         }
     }
 }

@@ -130,6 +130,16 @@ pub const FEED_TAIL_MAX: usize = 100_000;
 /// Heartbeats with a bad signature through which a reader looks for a good one: each costs a signature check, some 50 µs.
 pub const FEED_BAD_HEARTBEATS_MAX: usize = 1000;
 
+/// Changes of labels that a reader keeps until they are proved, or until the table before them is there: more than a stream
+/// has between one table and the next.
+pub const LABEL_CHANGES_HELD_MAX: usize = 4_000_000;
+
+/// Films in one entry of the feed, or read for one chunk of a table: some 40 bytes each, so that neither holds up revocations.
+pub const LABEL_BATCH: u32 = 2000;
+
+/// A chunk of a table, in bytes: [`LABEL_BATCH`] films with [`FILM_LABELS_MAX`] labels of the greatest length, and every label.
+pub const LABEL_CHUNK_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Sentinels, or first nodes of a Cluster, that may be named: three to five are usual, and all are asked at once.
 pub const REDIS_SERVERS_MAX: usize = 32;
 

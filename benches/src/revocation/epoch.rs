@@ -103,6 +103,8 @@ impl Epoch {
             expected_last: self.last,
             items,
             keep_from: None,
+            table: None,
+            replaced_table: None,
         };
         match self.log.append(append).await? {
             Appended::Written => self.last = last,

@@ -1,9 +1,10 @@
 -- Adds items to an epoch's stream if everything is as expected. Everything is checked before the first write.
--- KEYS: the term, the pointer, the stream, and the stream before it if that is to go.
+-- KEYS: the term, the pointer, the stream, and those that go.
 -- ARGV: our term; the epoch; "in_force", "unseen" or "bring_into_force"; the stream's last id, or "" if it must not be
 --   there; how long an unseen stream lives, in milliseconds; from which id on the stream is kept, or "" for all of it;
+--   for how many milliseconds each of the keys that go stays, parted by spaces, 0 being not at all;
 --   then id, field and value of each item.
-local term, epoch, rule, expected, unseen_ms, keep_from = unpack(ARGV, 1, 6)
+local term, epoch, rule, expected, unseen_ms, keep_from, stay = unpack(ARGV, 1, 7)
 if redis.call('GET', KEYS[1]) ~= term then
   return {'term_ended'}
 end
@@ -27,7 +28,7 @@ end
 if last ~= expected then
   return {'elsewhere', last}
 end
-for at = 7, #ARGV, 3 do
+for at = 8, #ARGV, 3 do
   redis.call('XADD', KEYS[3], ARGV[at], ARGV[at + 1], ARGV[at + 2])
 end
 if keep_from ~= '' then
@@ -38,8 +39,14 @@ if rule == 'unseen' then
 elseif rule == 'bring_into_force' then
   redis.call('PERSIST', KEYS[3])
   redis.call('SET', KEYS[2], epoch)
-  if KEYS[4] then
-    redis.call('UNLINK', KEYS[4])
+end
+local at = 4
+for ms in string.gmatch(stay, '%d+') do
+  if ms == '0' then
+    redis.call('UNLINK', KEYS[at])
+  else
+    redis.call('PEXPIRE', KEYS[at], ms)
   end
+  at = at + 1
 end
 return {'written'}

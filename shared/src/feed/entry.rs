@@ -1,13 +1,17 @@
-//! A revocation as bytes: the body of a stream entry.
+//! Revocations and changes of labels as bytes: the bodies of stream entries.
 //!
 //! ```text
 //! kind (1) ‖ expires, Unix ms, big-endian (8; all ones: never) ‖ what
 //! session, token: id (16)         subject: id (16) ‖ min_ver (8)
 //! role: min_rver (8) ‖ name       key: kid
+//!
+//! kind (1) ‖ changes of labels, in the form of [`crate::label::wire`]
 //! ```
 //!
-//! There is one text for each revocation, so that equal revocations have equal hashes.
+//! There is one text for each, so that equals have equal hashes.
 
+use crate::label::LabelChange;
+use crate::label::wire::{self, Chunk, UnreadableChange};
 use crate::limits;
 use crate::revocation::{Fact, Revocation};
 use crate::time::UnixMillis;
@@ -18,6 +22,7 @@ const SUBJECT: u8 = 2;
 const ROLE: u8 = 3;
 const TOKEN: u8 = 4;
 const KEY: u8 = 5;
+const LABELS: u8 = 6;
 
 const NEVER: i64 = -1;
 
@@ -25,6 +30,40 @@ const NEVER: i64 = -1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the entry cannot be read: {0}")]
 pub struct UnreadableEntry(&'static str);
+
+impl From<UnreadableChange> for UnreadableEntry {
+    fn from(UnreadableChange(why): UnreadableChange) -> Self {
+        Self(why)
+    }
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Something is refused.
+    Revocation(Revocation),
+    /// What is known about labels changes, in this order.
+    Labels(Vec<LabelChange>),
+}
+
+impl Entry {
+    /// Reads any entry.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableEntry`] for anything that neither [`encode`] nor [`encode_labels`] writes.
+    pub fn read(bytes: &[u8]) -> Result<Self, UnreadableEntry> {
+        match bytes.split_first() {
+            Some((&LABELS, changes)) => Ok(Self::Labels(wire::read_chunk(changes).collect::<Result<_, _>>()?)),
+            _ => decode(bytes).map(Self::Revocation),
+        }
+    }
+}
+
+/// The bytes of changes of labels.
+pub fn encode_labels<'a>(changes: impl IntoIterator<Item = &'a LabelChange>) -> Vec<u8> {
+    [&[LABELS], Chunk::of(changes).as_bytes()].concat()
+}
 
 /// The bytes of a revocation.
 pub fn encode(revocation: &Revocation) -> Vec<u8> {

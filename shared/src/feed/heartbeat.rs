@@ -2,6 +2,7 @@
 
 use super::chain::Chain;
 use super::key::FeedKeys;
+use super::table::TableId;
 use super::term::{Epoch, Term};
 use crate::time::UnixMillis;
 
@@ -9,9 +10,13 @@ use crate::time::UnixMillis;
 const CONTEXT: &[u8] = b"usher revocation feed heartbeat v1\0";
 
 /// The form of what follows.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
-const STATEMENT_BYTES: usize = 1 + 2 * Term::BYTES + 8 + 40 + 40 + 8;
+const STATEMENT_BYTES: usize = 1 + 2 * Term::BYTES + 8 + 40 + 40 + 8 + 1 + LABELS_BYTES;
+
+const LABELS_BYTES: usize = 8 + 8 + TABLE_BYTES;
+
+const TABLE_BYTES: usize = 16 + 8 + 4 + 32;
 
 /// Bytes of a heartbeat with its signature.
 pub const SIGNED_BYTES: usize = STATEMENT_BYTES + 64;
@@ -32,6 +37,32 @@ pub struct Statement {
     pub floor: Chain,
     /// The database's time, read before the outbox was found empty.
     pub time: UnixMillis,
+    /// The same for labels; `None` while a table of them is being written for a new stream.
+    pub labels: Option<LabelsStatement>,
+}
+
+/// "Every change of labels committed before `time` is in the table, or among the entries from the floor on."
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelsStatement {
+    /// The database's time, read before nothing was found that had changed.
+    pub time: UnixMillis,
+    /// Number, in the database, of the last change that is so told: where whoever writes next goes on.
+    pub change: u64,
+    /// Where everything before is.
+    pub table: TableRef,
+}
+
+/// A table of all films with their labels, and of all labels, that is kept beside the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableRef {
+    /// Where it is.
+    pub id: TableId,
+    /// Changes in entries up to this one are in the table.
+    pub seq: u64,
+    /// How many chunks it has.
+    pub chunks: u32,
+    /// SHA-256 over the chunks' digests, see [`super::table::TableDigest`].
+    pub digest: [u8; 32],
 }
 
 /// Bytes that are no heartbeat, or none of ours.
@@ -59,6 +90,8 @@ impl Statement {
             bytes.extend_from_slice(&chain.hash);
         }
         bytes.extend_from_slice(&self.time.0.to_be_bytes());
+        bytes.push(u8::from(self.labels.is_some()));
+        bytes.extend_from_slice(&self.labels.map_or([0; LABELS_BYTES], LabelsStatement::to_bytes));
         bytes
     }
 
@@ -104,6 +137,11 @@ impl Statement {
         };
         let (last, floor) = (chain()?, chain()?);
         let time = UnixMillis(i64::from_be_bytes(take(&mut rest)?));
+        let labels = match (take::<1>(&mut rest)?, take::<LABELS_BYTES>(&mut rest)?) {
+            ([0], bytes) if bytes == [0; LABELS_BYTES] => None,
+            ([1], bytes) => Some(LabelsStatement::parse(&bytes)?),
+            _ => return None,
+        };
         rest.is_empty().then_some(Self {
             epoch,
             term,
@@ -111,12 +149,46 @@ impl Statement {
             last,
             floor,
             time,
+            labels,
         })
     }
 
     /// What grows from heartbeat to heartbeat, whoever writes them.
     pub const fn order(&self) -> (u64, u64) {
         (self.term.number, self.counter)
+    }
+}
+
+impl LabelsStatement {
+    #[cfg(feature = "signing")]
+    fn to_bytes(self) -> [u8; LABELS_BYTES] {
+        let mut bytes = [0; LABELS_BYTES];
+        let table = self.table;
+        let parts = [
+            &self.time.0.to_be_bytes()[..],
+            &self.change.to_be_bytes(),
+            &table.id.0,
+            &table.seq.to_be_bytes(),
+            &table.chunks.to_be_bytes(),
+            &table.digest,
+        ];
+        // The parts are as long as that.
+        bytes.copy_from_slice(&parts.concat());
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        Some(Self {
+            time: UnixMillis(i64::from_be_bytes(take(&mut rest)?)),
+            change: u64::from_be_bytes(take(&mut rest)?),
+            table: TableRef {
+                id: TableId(take(&mut rest)?),
+                seq: u64::from_be_bytes(take(&mut rest)?),
+                chunks: u32::from_be_bytes(take(&mut rest)?),
+                digest: take(&mut rest)?,
+            },
+        })
     }
 }
 
@@ -139,6 +211,16 @@ mod tests {
             last: Chain::START.with(7, b"entry"),
             floor: Chain::START,
             time: UnixMillis(1_795_376_000_000),
+            labels: Some(LabelsStatement {
+                time: UnixMillis(1_795_375_999_000),
+                change: 6,
+                table: TableRef {
+                    id: TableId([8; 16]),
+                    seq: 7,
+                    chunks: 9,
+                    digest: [10; 32],
+                },
+            }),
         }
     }
 
@@ -149,7 +231,12 @@ mod tests {
         assert_eq!(signed.len(), SIGNED_BYTES);
         let read = Statement::verify(&signed, &key.public()).unwrap();
         assert_eq!(read.to_bytes(), signed[..STATEMENT_BYTES]);
-        assert_eq!(read.counter, 5);
+        assert_eq!((read.counter, read.labels), (5, statement().labels));
+        let without = Statement {
+            labels: None,
+            ..statement()
+        };
+        assert_eq!(Statement::verify(&without.sign(&key), &key.public()), Ok(without));
     }
 
     #[test]

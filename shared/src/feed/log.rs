@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::table::TableId;
 use super::term::{Epoch, ItemId};
 
 /// An item of the stream, as foreign as everything that comes from outside.
@@ -66,4 +67,11 @@ pub trait FeedLog: Send + 'static {
         count: usize,
         wait: Duration,
     ) -> impl Future<Output = Result<Vec<LogItem>, LogError>> + Send;
+
+    /// A chunk of a table; the first is 0. `None`: it is not there.
+    fn chunk(
+        &mut self,
+        table: TableId,
+        index: u32,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, LogError>> + Send;
 }

@@ -3,6 +3,7 @@
 //! It loads from the floor of the newest good heartbeat, checks the chain, then follows. Entries are told at once; a
 //! heartbeat is told when the chain up to it is proved. What does not fit is told as a [`Gap`], and it loads again.
 
+mod labels;
 mod load;
 mod position;
 
@@ -12,14 +13,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use self::position::Position;
+use self::labels::Labels;
+use self::position::{Position, Taken};
 use super::heartbeat::{InvalidHeartbeat, Statement};
 use super::key::FeedKeys;
 use super::log::{FeedLog, LogBody, LogError, LogItem};
 use super::term::{Epoch, ItemId};
 use super::{FeedEnded, FeedEvent, Gap, Heartbeat, NextEvent, RevocationFeed};
 use crate::limits;
-use crate::revocation::Revocation;
 use crate::time::{BootTime, Clock};
 
 /// Events under way: past it the reader waits, so that loading never outruns memory.
@@ -54,6 +55,8 @@ pub struct ReaderStart {
     pub clock: Arc<dyn Clock>,
     /// Order of the newest heartbeat that was proved before, from a snapshot: none that is older will count.
     pub newest_seen: Option<(u64, u64)>,
+    /// Up to which entry of which epoch everything about labels is known, from a snapshot.
+    pub labels_at: Option<(Epoch, u64)>,
     /// What spreads retries, so that readers that fail together do not come back together.
     pub jitter_seed: u64,
 }
@@ -75,6 +78,7 @@ impl StreamFeed {
             offset: wall_minus_boot(start.clock.as_ref()),
             clock: start.clock,
             newest_seen: start.newest_seen,
+            labels: Labels::resumed(start.labels_at),
             events: sender,
             jitter: start.jitter_seed | 1,
             away: None,
@@ -128,6 +132,7 @@ struct Reader<L> {
     offset: i64,
     /// Order of the newest heartbeat that was proved: none at or below it counts again.
     newest_seen: Option<(u64, u64)>,
+    labels: Labels,
     events: mpsc::Sender<FeedEvent>,
     jitter: u64,
     /// What was last said about being away.
@@ -175,6 +180,13 @@ impl<L: FeedLog> Reader<L> {
                     looked = Some(Instant::now());
                     self.load().await.map(|loaded| *position = Some(loaded))
                 }
+                // A table is read bit by bit, so that no revocation waits for it.
+                (Some(at), Some(wait)) if !wait.is_zero() && self.labels.is_loading() => {
+                    match self.load_chunk().await {
+                        Ok(()) => self.follow(at, Duration::ZERO).await,
+                        interrupted => interrupted,
+                    }
+                }
                 (Some(at), Some(wait)) if !wait.is_zero() => self.follow(at, wait).await,
                 (Some(at), _) => {
                     looked = Some(Instant::now());
@@ -217,8 +229,8 @@ impl<L: FeedLog> Reader<L> {
                 Some((last, entries)) if matches!(last.body, LogBody::Heartbeat(_)) => (entries, Some(last)),
                 _ => (part, None),
             };
-            let revocations = at.take_entries(entries).map_err(Interruption::Gap)?;
-            self.tell_entries(at.chain.seq, revocations).await?;
+            let taken = at.take_entries(entries).map_err(Interruption::Gap)?;
+            self.tell_entries(at.chain.seq, taken).await?;
             if let Some(LogItem {
                 id,
                 body: LogBody::Heartbeat(signed),
@@ -279,7 +291,11 @@ impl<L: FeedLog> Reader<L> {
         }
     }
 
-    async fn tell_entries(&mut self, seq: u64, revocations: Vec<Revocation>) -> Result<(), Interruption> {
+    async fn tell_entries(&mut self, seq: u64, taken: Taken) -> Result<(), Interruption> {
+        for (seq, changes) in taken.labels {
+            self.labels.keep(seq, changes).map_err(Interruption::Gap)?;
+        }
+        let revocations = taken.revocations;
         if revocations.is_empty() {
             return Ok(());
         }
@@ -292,6 +308,7 @@ impl<L: FeedLog> Reader<L> {
         signed: &[u8],
         read_at: BootTime,
     ) -> Result<(), Interruption> {
+        let labels = self.tell_labels(statement).await?;
         self.newest_seen = Some(statement.order());
         self.away = None;
         let heartbeat = Heartbeat {
@@ -300,7 +317,7 @@ impl<L: FeedLog> Reader<L> {
             counter: statement.counter,
             seq: statement.last.seq,
             time: statement.time,
-            labels: None,
+            labels,
             read_at: Some(read_at),
             signed: Some(signed.into()),
         };

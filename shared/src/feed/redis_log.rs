@@ -4,6 +4,7 @@
 //! {usher}:feed:epoch            the pointer: the epoch in force, as its term's text
 //! {usher}:feed:term             the term that was claimed last
 //! {usher}:feed:stream:<epoch>   an epoch's stream; each item has one field, `e` (entry) or `h` (heartbeat)
+//! {usher}:feed:table:<id>       a table of labels: a hash of its chunks by their indices
 //! ```
 //!
 //! All keys share a hash tag, so that one script can write them on a Cluster.
@@ -19,6 +20,7 @@ use std::time::Duration;
 use ::redis::{Cmd, FromRedisValue, Value, cmd};
 
 use super::log::{FeedLog, LogError, LogItem};
+use super::table::TableId;
 use super::term::{Epoch, ItemId};
 use crate::redis::{ConnectOptions, RedisClient, RedisConnection};
 
@@ -44,6 +46,11 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The key of an epoch's stream.
 pub fn stream_key(epoch: Epoch) -> String {
     format!("{{usher}}:feed:stream:{epoch}")
+}
+
+/// The key of a table.
+pub fn table_key(table: TableId) -> String {
+    format!("{{usher}}:feed:table:{table}")
 }
 
 /// The feed's log, over one connection that nobody else uses.
@@ -178,6 +185,16 @@ impl FeedLog for RedisLog {
             .arg(after.to_string());
         let answer = self.ask(&command, wait + ANSWER_WITHIN_BEYOND_WAIT).await?;
         reply::of_one_stream(answer).map_or(Ok(Vec::new()), |answer| reply::items(answer?))
+    }
+
+    async fn chunk(&mut self, table: TableId, index: u32) -> Result<Option<Vec<u8>>, LogError> {
+        let mut command = cmd("HGET");
+        command.arg(table_key(table)).arg(index);
+        match self.ask(&command, ANSWER_WITHIN).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            _ => Err(reply::malformed()),
+        }
     }
 }
 

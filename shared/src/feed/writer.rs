@@ -1,6 +1,7 @@
 //! What a relay asks of the place where the feed is kept. Each write is one step that happens wholly or not at all.
 
 use super::log::{FeedLog, LogError, LogItem};
+use super::table::TableId;
 use super::term::{Epoch, ItemId, Term};
 
 /// Items to add to a stream, and on which conditions.
@@ -18,6 +19,10 @@ pub struct Append {
     pub items: Vec<LogItem>,
     /// From where on the stream is kept, if it is to be trimmed.
     pub keep_from: Option<ItemId>,
+    /// The table that the stream needs: it stays for a long time from now on.
+    pub table: Option<TableId>,
+    /// A table that it does not need any more: it stays for as long as whoever reads it may take.
+    pub replaced_table: Option<TableId>,
 }
 
 /// How a write stands to the epoch in force.
@@ -59,4 +64,14 @@ pub trait FeedWriter: FeedLog {
 
     /// Writes, if everything is as expected.
     fn append(&mut self, append: Append) -> impl Future<Output = Result<Appended, LogError>> + Send;
+
+    /// Writes a chunk of a table that nobody reads yet. It goes away by itself unless a stream needs it soon. `false`: another
+    /// term has been claimed, or none is known.
+    fn put_chunk(
+        &mut self,
+        term: Term,
+        table: TableId,
+        index: u32,
+        bytes: &[u8],
+    ) -> impl Future<Output = Result<bool, LogError>> + Send;
 }

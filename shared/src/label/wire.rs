@@ -1,9 +1,8 @@
-//! Changes of labels as bytes: what follows the kind in a stream entry, and the items of a table's chunk.
+//! Changes of labels as bytes: chunks of them, of which stream entries and the table consist.
 //!
 //! ```text
 //! film:        id (16) ‖ each label: length (1) ‖ name
 //! definition:  what (1; 0: deleted, 1: roles, 2: anonymous too) ‖ length (1) ‖ name ‖ each role: id (16) ‖ length (1) ‖ name
-//! role name:   id (16) ‖ name (none: deleted)
 //! chunk:       each item: length (2) ‖ kind (1; 1: film, 2: definition) ‖ the same
 //! ```
 //!
@@ -105,45 +104,26 @@ pub fn read_definition(bytes: &[u8]) -> Result<LabelChange, UnreadableChange> {
     Ok(LabelChange::Definition { name, definition })
 }
 
-/// Puts a role and its new name behind what is there.
-pub fn write_role(bytes: &mut Vec<u8>, role: RoleId, name: Option<&str>) {
-    bytes.extend_from_slice(role.0.as_bytes());
-    bytes.extend_from_slice(name.unwrap_or_default().as_bytes());
-}
-
-/// The inverse of [`write_role`].
-///
-/// # Errors
-///
-/// [`UnreadableChange`] for anything that it does not write.
-pub fn read_role(bytes: &[u8]) -> Result<LabelChange, UnreadableChange> {
-    let (role, name) = id(bytes)?;
-    let name = if name.is_empty() {
-        None
-    } else {
-        Some(role_name(name)?)
-    };
-    Ok(LabelChange::Role {
-        role: RoleId(role),
-        name,
-    })
-}
-
-/// A part of a compacted table: films that carry labels, and labels that there are.
+/// Changes one behind the other.
 #[derive(Debug, Default)]
 pub struct Chunk(Vec<u8>);
 
 impl Chunk {
-    /// Adds a film.
-    pub fn film(&mut self, film: FilmId, labels: &LabelNames) {
-        self.item(FILM, |bytes| write_film(bytes, film, labels));
+    /// Adds a change.
+    pub fn push(&mut self, change: &LabelChange) {
+        match change {
+            LabelChange::Film { film, labels } => self.item(FILM, |bytes| write_film(bytes, *film, labels)),
+            LabelChange::Definition { name, definition } => self.item(DEFINITION, |bytes| {
+                write_definition(bytes, name, definition.as_ref());
+            }),
+        }
     }
 
-    /// Adds a label.
-    pub fn definition(&mut self, name: &LabelName, definition: &Definition) {
-        self.item(DEFINITION, |bytes| {
-            write_definition(bytes, name, Some(definition));
-        });
+    /// The chunk of these.
+    pub fn of<'a>(changes: impl IntoIterator<Item = &'a LabelChange>) -> Self {
+        let mut chunk = Self::default();
+        changes.into_iter().for_each(|change| chunk.push(change));
+        chunk
     }
 
     /// Bytes so far.
@@ -154,6 +134,11 @@ impl Chunk {
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The bytes so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The bytes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::feed::log::{FeedLog, LogBody, LogError, LogItem};
+use crate::feed::table::TableId;
 use crate::feed::term::{Epoch, ItemId, Term};
 use crate::feed::writer::{Append, Appended, FeedWriter, PointerRule};
 
@@ -19,6 +20,8 @@ pub struct FeedModel {
     pub term: Option<Term>,
     /// The streams.
     pub streams: Vec<(Epoch, BTreeMap<ItemId, LogBody>)>,
+    /// The tables' chunks.
+    pub tables: BTreeMap<([u8; 16], u32), Vec<u8>>,
 }
 
 impl FeedModel {
@@ -75,6 +78,20 @@ impl FeedModel {
         is_higher || self.term == Some(term)
     }
 
+    /// See [`FeedLog::chunk`].
+    pub fn chunk(&self, table: TableId, index: u32) -> Option<Vec<u8>> {
+        self.tables.get(&(table.0, index)).cloned()
+    }
+
+    /// See [`FeedWriter::put_chunk`].
+    pub fn put_chunk(&mut self, term: Term, table: TableId, index: u32, bytes: &[u8]) -> bool {
+        let is_ours = self.term == Some(term);
+        if is_ours {
+            self.tables.insert((table.0, index), bytes.to_vec());
+        }
+        is_ours
+    }
+
     /// See [`FeedWriter::append`].
     pub fn append(&mut self, append: Append) -> Appended {
         if self.term != Some(append.term) {
@@ -104,6 +121,10 @@ impl FeedModel {
             self.pointer = Some(append.epoch);
             self.streams
                 .retain(|(epoch, _)| Some(*epoch) != instead_of || *epoch == append.epoch);
+        }
+        if let Some(TableId(replaced)) = append.replaced_table {
+            // At once: nobody may rely on its staying.
+            self.tables.retain(|(table, _), _| *table != replaced);
         }
         Appended::Written
     }
@@ -177,6 +198,10 @@ impl FeedLog for ModelLog {
             }
         }
     }
+
+    async fn chunk(&mut self, table: TableId, index: u32) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.model.lock().unwrap().chunk(table, index))
+    }
 }
 
 impl FeedWriter for ModelLog {
@@ -190,5 +215,15 @@ impl FeedWriter for ModelLog {
 
     async fn append(&mut self, append: Append) -> Result<Appended, LogError> {
         Ok(self.with(|model| model.append(append)))
+    }
+
+    async fn put_chunk(
+        &mut self,
+        term: Term,
+        table: TableId,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<bool, LogError> {
+        Ok(self.with(|model| model.put_chunk(term, table, index, bytes)))
     }
 }

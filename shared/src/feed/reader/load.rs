@@ -43,6 +43,7 @@ impl<L: FeedLog> Reader<L> {
             return Err(Interruption::Gap(Gap::Replayed));
         }
         let mut at = Position::at_floor(epoch, target.floor);
+        self.labels.read_from(epoch, target.floor.seq);
         while at.last < id {
             let items = self.log.range(epoch, at.next(), limits::FEED_PAGE).await?;
             let page_read_at = self.clock.boot();
@@ -58,8 +59,8 @@ impl<L: FeedLog> Reader<L> {
             let entries = before
                 .iter()
                 .filter(|item| !matches!(item.body, LogBody::Heartbeat(_)));
-            let revocations = at.take_entries(entries).map_err(Interruption::Gap)?;
-            self.tell_entries(at.chain.seq, revocations).await?;
+            let taken = at.take_entries(entries).map_err(Interruption::Gap)?;
+            self.tell_entries(at.chain.seq, taken).await?;
             at.last = last.min(id);
             if last >= id {
                 self.prove(&mut at, id, &target, &signed, read_at).await?;
@@ -86,9 +87,10 @@ impl<L: FeedLog> Reader<L> {
         at.last = at.last.max(id);
         // Read again, the same heartbeat proves the load, but is no younger than it was.
         if self.newest_seen.is_none_or(|seen| target.order() > seen) {
-            self.tell_heartbeat(target, signed, read_at).await?;
+            self.tell_heartbeat(target, signed, read_at).await
+        } else {
+            self.tell_labels(target).await.map(|_| ())
         }
-        Ok(())
     }
 
     /// The newest heartbeat of an epoch that a feed key signed, with its place.

@@ -2,9 +2,10 @@
 
 use crate::feed::Gap;
 use crate::feed::chain::Chain;
-use crate::feed::entry;
+use crate::feed::entry::Entry;
 use crate::feed::log::{LogBody, LogItem};
 use crate::feed::term::{Epoch, ItemId};
+use crate::label::LabelChange;
 use crate::revocation::Revocation;
 
 /// A place, and the chain up to it.
@@ -14,6 +15,14 @@ pub(super) struct Position {
     /// The last item that was read.
     pub(super) last: ItemId,
     pub(super) chain: Chain,
+}
+
+/// What entries say.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) revocations: Vec<Revocation>,
+    /// With the number of the entry.
+    pub(super) labels: Vec<(u64, Vec<LabelChange>)>,
 }
 
 impl Position {
@@ -39,9 +48,10 @@ impl Position {
     pub(super) fn take_entries<'a>(
         &mut self,
         items: impl IntoIterator<Item = &'a LogItem>,
-    ) -> Result<Vec<Revocation>, Gap> {
+    ) -> Result<Taken, Gap> {
         let items = items.into_iter();
-        let mut revocations = Vec::with_capacity(items.size_hint().0);
+        let mut taken = Taken::default();
+        taken.revocations.reserve(items.size_hint().0);
         for item in items {
             let LogBody::Entry(bytes) = &item.body else {
                 return Err(Gap::Foreign);
@@ -49,10 +59,13 @@ impl Position {
             if item.id.k != 0 || item.id <= self.last {
                 return Err(Gap::Foreign);
             }
-            revocations.push(entry::decode(bytes).map_err(|_| Gap::Foreign)?);
+            match Entry::read(bytes).map_err(|_| Gap::Foreign)? {
+                Entry::Revocation(revocation) => taken.revocations.push(revocation),
+                Entry::Labels(changes) => taken.labels.push((item.id.seq, changes)),
+            }
             self.chain = self.chain.with(item.id.seq, bytes);
             self.last = item.id;
         }
-        Ok(revocations)
+        Ok(taken)
     }
 }

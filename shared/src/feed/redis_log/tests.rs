@@ -35,6 +35,8 @@ fn beginning(term: Term, items: Vec<LogItem>) -> Append {
         expected_last: None,
         items,
         keep_from: None,
+        table: None,
+        replaced_table: None,
     }
 }
 

@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use ::redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value, cmd};
 
-use super::{ANSWER_WITHIN, POINTER_KEY, RedisLog, TERM_KEY, reply, stream_key};
+use super::{ANSWER_WITHIN, POINTER_KEY, RedisLog, TERM_KEY, reply, stream_key, table_key};
 use crate::feed::log::LogError;
+use crate::feed::table::TableId;
 use crate::feed::term::Term;
 use crate::feed::writer::{Append, Appended, FeedWriter, PointerRule};
 
 /// A stream that has not come into force goes away this long after the last write to it: its writer is gone.
 const UNSEEN_FOR: Duration = Duration::from_mins(10);
+
+/// A table that is needed stays this long beyond the last write to the stream: far beyond what a verifier may go on with.
+const TABLE_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// A table that another has replaced stays this long for those who read it.
+const REPLACED_FOR: Duration = Duration::from_mins(10);
 
 /// A script's text and its digest.
 struct Program {
@@ -27,6 +34,11 @@ static CLAIM: Program = Program {
 static APPEND: Program = Program {
     text: include_str!("../append.lua"),
     digest: LazyLock::new(|| Script::new(APPEND.text).get_hash().to_owned()),
+};
+
+static CHUNK: Program = Program {
+    text: include_str!("../chunk.lua"),
+    digest: LazyLock::new(|| Script::new(CHUNK.text).get_hash().to_owned()),
 };
 
 impl RedisLog {
@@ -73,9 +85,19 @@ impl FeedWriter for RedisLog {
             PointerRule::BringIntoForce { instead_of } => ("bring_into_force", instead_of),
         };
         let stream = stream_key(append.epoch);
-        let replaced = replaced.filter(|old| *old != append.epoch).map(stream_key);
+        let replaced = replaced.filter(|old| *old != append.epoch);
+        let going = [
+            replaced.map(|stream| (stream_key(stream), Duration::ZERO)),
+            append.table.map(|table| (table_key(table), TABLE_FOR)),
+            append.replaced_table.map(|table| (table_key(table), REPLACED_FOR)),
+        ];
+        let (going, stay): (Vec<String>, Vec<String>) = going
+            .into_iter()
+            .flatten()
+            .map(|(key, stays)| (key, stays.as_millis().to_string()))
+            .unzip();
         let mut keys = vec![TERM_KEY, POINTER_KEY, stream.as_str()];
-        keys.extend(replaced.as_deref());
+        keys.extend(going.iter().map(String::as_str));
         let text = |id: Option<_>| {
             id.map_or(Vec::new(), |id: crate::feed::term::ItemId| {
                 id.to_string().into_bytes()
@@ -88,6 +110,7 @@ impl FeedWriter for RedisLog {
             text(append.expected_last),
             UNSEEN_FOR.as_millis().to_string().into_bytes(),
             text(append.keep_from),
+            stay.join(" ").into_bytes(),
         ];
         let mut last = None;
         for item in &append.items {
@@ -100,6 +123,26 @@ impl FeedWriter for RedisLog {
             arguments.extend([text(last), field.to_vec(), bytes.to_vec()]);
         }
         appended(self.run(&APPEND, &keys, &arguments).await?)
+    }
+
+    async fn put_chunk(
+        &mut self,
+        term: Term,
+        table: TableId,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<bool, LogError> {
+        let arguments = [
+            term.to_string().into_bytes(),
+            index.to_string().into_bytes(),
+            bytes.to_vec(),
+            UNSEEN_FOR.as_millis().to_string().into_bytes(),
+        ];
+        match self.run(&CHUNK, &[TERM_KEY, &table_key(table)], &arguments).await? {
+            Value::Int(1) => Ok(true),
+            Value::Int(0) => Ok(false),
+            _ => Err(reply::malformed()),
+        }
     }
 }
 

@@ -170,25 +170,8 @@ impl Definitions {
                         *held = definition.clone().map(|definition| (name.clone(), definition));
                     }
                 }
-                LabelChange::Role { role, name } => {
-                    for (_, definition) in slots.iter_mut().flatten() {
-                        follow(definition, *role, name.as_deref());
-                    }
-                }
             }
         }
         Self::of(slots)
-    }
-}
-
-/// Lets a label follow a role that was renamed, or forget one that was deleted.
-fn follow(definition: &mut Definition, role: crate::id::RoleId, name: Option<&str>) {
-    match name {
-        None => definition.roles.retain(|held| held.id != role),
-        Some(name) => {
-            for held in definition.roles.iter_mut().filter(|held| held.id == role) {
-                held.name = name.into();
-            }
-        }
     }
 }

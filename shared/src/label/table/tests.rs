@@ -104,25 +104,6 @@ fn a_label_that_nobody_has_defined_is_satisfied_by_nobody() {
 }
 
 #[test]
-fn a_label_follows_its_roles_and_no_others_of_their_names() {
-    let table = LabelTable::default();
-    let renamed = |role: u128, name: Option<&str>| LabelChange::Role {
-        role: RoleId(Uuid::from_u128(role)),
-        name: name.map(Into::into),
-    };
-    table.apply(&[label("paid", &[(1, "old"), (2, "other")]), film(1, &["paid"])]);
-    table.apply(&[renamed(1, Some("new"))]);
-    assert_eq!(open(&table, 1, &["old"]), (false, false));
-    assert_eq!(open(&table, 1, &["new"]), (true, false));
-    // Another role takes the old name.
-    table.apply(&[renamed(7, Some("old"))]);
-    assert_eq!(open(&table, 1, &["old"]), (false, false));
-    table.apply(&[renamed(1, None)]);
-    assert_eq!(open(&table, 1, &["new"]), (false, false));
-    assert_eq!(open(&table, 1, &["other"]), (true, false));
-}
-
-#[test]
 fn what_was_worked_out_by_other_definitions_can_be_told() {
     let (table, other) = (LabelTable::default(), LabelTable::default());
     let before = table.definitions().satisfied_by(&roles(&["a"])).generation();

@@ -34,7 +34,6 @@ fn again(change: &LabelChange) -> Vec<u8> {
     written(|bytes| match change {
         LabelChange::Film { film, labels } => write_film(bytes, *film, labels),
         LabelChange::Definition { name, definition } => write_definition(bytes, name, definition.as_ref()),
-        LabelChange::Role { role, name } => write_role(bytes, *role, name.as_deref()),
     })
 }
 
@@ -54,17 +53,10 @@ proptest! {
     }
 
     #[test]
-    fn roles_are_read_again(role in any::<u128>(), name in proptest::option::of(NAME)) {
-        let (role, name) = (RoleId(Uuid::from_u128(role)), name.map(Box::<str>::from));
-        let bytes = written(|bytes| write_role(bytes, role, name.as_deref()));
-        prop_assert_eq!(read_role(&bytes), Ok(LabelChange::Role { role, name }));
-    }
-
-    #[test]
     fn there_is_one_text_for_each_change(
         bytes in proptest::collection::vec(prop_oneof![0..4_u8, Just(b'a'), Just(b'b'), any::<u8>()], 0..64)
     ) {
-        for read in [read_film, read_definition, read_role] {
+        for read in [read_film, read_definition] {
             if let Ok(change) = read(&bytes) {
                 prop_assert_eq!(again(&change), bytes.as_slice());
             }
@@ -73,18 +65,15 @@ proptest! {
 
     #[test]
     fn chunks_are_read_item_by_item(
-        films in proptest::collection::vec((any::<u128>(), names()), 0..20), name in NAME, definition in definition()
+        films in proptest::collection::vec((any::<u128>(), names()), 0..20),
+        name in NAME, definition in proptest::option::of(definition()),
     ) {
-        let (mut chunk, mut expected) = (Chunk::default(), Vec::new());
-        let name: LabelName = name.parse().unwrap();
-        chunk.definition(&name, &definition);
-        expected.push(LabelChange::Definition { name, definition: Some(definition) });
-        for (film, labels) in films {
-            let film = FilmId(Uuid::from_u128(film));
-            chunk.film(film, &labels);
-            expected.push(LabelChange::Film { film, labels: Arc::new(labels) });
-        }
-        let bytes = chunk.into_bytes();
+        let mut expected = vec![LabelChange::Definition { name: name.parse().unwrap(), definition }];
+        expected.extend(films.into_iter().map(|(film, labels)| LabelChange::Film {
+            film: FilmId(Uuid::from_u128(film)),
+            labels: Arc::new(labels),
+        }));
+        let bytes = Chunk::of(&expected).into_bytes();
         prop_assert_eq!(read_chunk(&bytes).collect::<Result<Vec<_>, _>>(), Ok(expected));
         prop_assert!(read_chunk(&bytes[..bytes.len() - 1]).any(|item| item.is_err()));
     }

@@ -77,6 +77,8 @@ impl Relay {
             expected_last: self.last,
             items,
             keep_from: None,
+            table: None,
+            replaced_table: None,
         };
         assert_eq!(self.log.append(append).await.unwrap(), Appended::Written);
         self.last = last;

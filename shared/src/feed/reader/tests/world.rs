@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::feed::chain::Chain;
 use crate::feed::entry;
-use crate::feed::heartbeat::Statement;
+use crate::feed::heartbeat::{LabelsStatement, Statement};
 use crate::feed::key::{FeedKeys, FeedSigningKey};
 use crate::feed::log::{FeedLog, LogBody, LogError, LogItem};
 use crate::feed::reader::{FeedKeysView, ReaderStart, StreamFeed};
+use crate::feed::table::TableId;
 use crate::feed::term::{Epoch, ItemId, Term};
 use crate::feed::{FeedEvent, Gap, Heartbeat, RevocationFeed};
 use crate::id::SessionId;
@@ -79,6 +80,10 @@ impl FeedLog for Log {
         self.unless_cut(self.model.clone().follow(epoch, after, count, wait))
             .await
     }
+
+    async fn chunk(&mut self, table: TableId, index: u32) -> Result<Option<Vec<u8>>, LogError> {
+        self.unless_cut(self.model.clone().chunk(table, index)).await
+    }
 }
 
 /// What a relay writes, in one epoch.
@@ -93,6 +98,7 @@ pub(super) struct Writer {
     pub(super) floor: Chain,
     pub(super) last: ItemId,
     pub(super) time: UnixMillis,
+    pub(super) labels: Option<LabelsStatement>,
 }
 
 impl Writer {
@@ -109,6 +115,7 @@ impl Writer {
             floor: Chain::START,
             last: ItemId::default(),
             time: START,
+            labels: None,
         };
         for number in 1..=entries {
             writer.entry(number);
@@ -148,6 +155,7 @@ impl Writer {
             last: self.chain,
             floor: self.floor,
             time: self.time,
+            labels: self.labels,
         }
     }
 
@@ -221,6 +229,7 @@ impl World {
             },
             clock: self.clock.clone(),
             newest_seen,
+            labels_at: None,
             jitter_seed: 4,
         };
         self.feed = Some(StreamFeed::start(self.log.clone(), start));

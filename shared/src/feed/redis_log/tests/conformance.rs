@@ -77,6 +77,8 @@ async fn writes<L: FeedWriter>(log: &mut L) {
         expected_last: Some(ItemId { seq: 2, k: 2 }),
         items: vec![heartbeat(2, 3)],
         keep_from: Some(ItemId { seq: 2, k: 1 }),
+        table: None,
+        replaced_table: None,
     };
     assert_eq!(log.append(trim).await.unwrap(), Appended::Written);
     let left = [heartbeat(2, 1), heartbeat(2, 2), heartbeat(2, 3)];
@@ -183,6 +185,8 @@ async fn chances<L: FeedWriter>(log: &mut L, terms: &[Term]) -> Vec<String> {
                     },
                     expected_last,
                     keep_from: (below(4) == 0).then_some(from),
+                    table: None,
+                    replaced_table: None,
                     items,
                 };
                 format!("{:?}", log.append(append).await.unwrap())

@@ -17,7 +17,7 @@ CREATE TABLE labels (
     description text,
     created_at  timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL,
-    -- There is no such label any more; the row is kept so that verifiers hear of it.
+    -- There is no such label any more; whoever has heard of it has to hear of that, however late.
     deleted     boolean NOT NULL DEFAULT false,
     change      bigint NOT NULL
 );
@@ -44,7 +44,8 @@ CREATE TABLE label_set_members (
     PRIMARY KEY (label, set_id)
 );
 
--- Films that carry labels. One that has lost its last is kept with the set 0 until verifiers have heard of it.
+-- Films that carry labels. One that has lost its last is kept with the set 0: whoever has heard
+-- of the labels has to hear of that, however late.
 CREATE TABLE film_labels (
     film_id    uuid PRIMARY KEY,
     set_id     bigint NOT NULL REFERENCES label_sets (id),
@@ -53,3 +54,6 @@ CREATE TABLE film_labels (
 -- Verifiers hear of changes in this order.
 CREATE INDEX film_labels_by_change ON film_labels (change);
 CREATE INDEX film_labels_by_set ON film_labels (set_id);
+
+-- Streams of the feed that were begun in lower terms tell of a database that is no more: it has been set back since.
+ALTER TABLE feed_lease ADD COLUMN min_epoch bigint NOT NULL DEFAULT 0;

@@ -9,7 +9,7 @@ CREATE FUNCTION feed_take_batch(
     -- Null: the lease is not renewed.
     lease_ms bigint, noted bigint
 ) RETURNS TABLE (
-    now timestamptz, last_seq bigint, lowest_live bigint, all_numbered boolean,
+    now timestamptz, last_seq bigint, lowest_live bigint, all_numbered boolean, label_change bigint,
     seq bigint, kind text, ref uuid, name text, version bigint, expires_at timestamptz
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -32,7 +32,7 @@ BEGIN
         RETURN;
     END IF;
     IF before < published THEN
-        RETURN QUERY SELECT began, before, NULL::bigint, false, NULL::bigint, NULL, NULL::uuid, NULL, NULL::bigint, NULL::timestamptz;
+        RETURN QUERY SELECT began, before, NULL::bigint, false, NULL::bigint, NULL::bigint, NULL, NULL::uuid, NULL, NULL::bigint, NULL::timestamptz;
         RETURN;
     END IF;
     -- The rows are locked before they are counted: one that is deleted meanwhile leaves no gap.
@@ -56,6 +56,7 @@ BEGIN
     RETURN QUERY
         SELECT began, before + given + anew,
             (SELECT o.seq FROM outbox o WHERE o.seq IS NOT NULL ORDER BY o.seq LIMIT 1), complete,
+            (SELECT c.change FROM label_clock c),
             entry.seq, entry.kind, entry.ref, entry.name, entry.version, entry.expires_at
         FROM (SELECT) one LEFT JOIN
             (SELECT o.* FROM outbox o WHERE o.seq > published ORDER BY o.seq LIMIT at_most + 1) entry ON true

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use shared::cli::describe;
 use shared::feed::term::Term;
+use shared::id::FilmId;
 use shared::limits;
 use shared::revocation::Revocation;
 use tokio_util::sync::CancellationToken;
 
 use super::RelayStatus;
-use crate::store::feed::{self, Batch, LeaseView};
+use crate::store::feed::{self, Batch, LabelPage, LabelsTaken, LeaseView};
 use crate::store::{KeptConnection, OutboxListener, Store, StoreError};
 
 /// No answer of the database is waited for longer: past it the lease has lapsed, and others are at work.
@@ -67,6 +68,20 @@ pub trait RelayDatabase: Send + Sync + 'static {
         &self,
         request: BatchRequest,
     ) -> impl Future<Output = Result<Option<Batch>, DatabaseAway>> + Send;
+
+    /// See [`feed::take_labels`]; what it gives is committed.
+    fn take_labels(
+        &self,
+        term: Term,
+        published: u64,
+        told: u64,
+    ) -> impl Future<Output = Result<LabelsTaken, DatabaseAway>> + Send;
+
+    /// See [`feed::label_page`].
+    fn label_page(
+        &self,
+        after: Option<FilmId>,
+    ) -> impl Future<Output = Result<LabelPage, DatabaseAway>> + Send;
 
     /// See [`feed::live_after`].
     fn live_after(
@@ -169,6 +184,23 @@ impl RelayDatabase for StoreDatabase {
             .await?;
             work.commit_keeping(&self.kept).await?;
             Ok(batch)
+        })
+        .await
+    }
+
+    async fn take_labels(&self, term: Term, published: u64, told: u64) -> Result<LabelsTaken, DatabaseAway> {
+        within(ANSWER_TIMEOUT, async {
+            let mut work = self.store.write().await?;
+            let taken = feed::take_labels(&mut work, term, published, told, limits::LABEL_BATCH).await?;
+            work.commit().await?;
+            Ok(taken)
+        })
+        .await
+    }
+
+    async fn label_page(&self, after: Option<FilmId>) -> Result<LabelPage, DatabaseAway> {
+        within(ANSWER_TIMEOUT, async {
+            feed::label_page(&mut self.store.read().await?, after, limits::LABEL_BATCH).await
         })
         .await
     }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use shared::feed::FeedEnded;
 use shared::feed::channel::ChannelPublisher;
+use shared::feed::{FeedEnded, LabelUpdate};
+use shared::limits;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Publisher;
-use crate::store::{Store, StoreError, outbox};
+use crate::store::{Store, StoreError, feed, outbox};
 
 /// Requests that may wait for the relay at once. Past it they queue at the channel's door.
 const WAITING_MAX: usize = 1024;
@@ -32,6 +33,8 @@ pub struct InProcessRelay {
     requests: mpsc::Receiver<oneshot::Sender<()>>,
     heartbeat: Duration,
     published: i64,
+    /// Number of the last change of labels that the reader has been told; `None`: it has no table yet.
+    labels_told: Option<u64>,
 }
 
 impl InProcessRelay {
@@ -44,6 +47,7 @@ impl InProcessRelay {
             requests,
             heartbeat,
             published: 0,
+            labels_told: None,
         };
         (relay, Publisher::InProcess(sender))
     }
@@ -94,7 +98,8 @@ impl InProcessRelay {
             let time = work.now().await?;
             let entries = outbox::live_after(&mut work, self.published).await?;
             drop(work);
-            if entries.is_empty() {
+            let has_told_labels = self.tell_labels().await?;
+            if entries.is_empty() && !has_told_labels {
                 self.feed.applied().await?;
                 self.feed.heartbeat(time).await?;
                 return Ok(());
@@ -102,6 +107,45 @@ impl InProcessRelay {
             for entry in entries {
                 self.feed.publish(entry.revocation).await?;
                 self.published = entry.id;
+            }
+        }
+    }
+
+    /// Tells what has changed about labels, or everything. Whether there was anything.
+    async fn tell_labels(&mut self) -> Result<bool, RelayError> {
+        let Some(told) = self.labels_told else {
+            self.labels_told = Some(self.tell_table().await?);
+            return Ok(true);
+        };
+        let mut work = self.store.read().await?;
+        let changed = feed::label_changes(&mut work, told, limits::LABEL_BATCH).await?;
+        drop(work);
+        self.labels_told = Some(changed.change);
+        if changed.changes.is_empty() {
+            return Ok(false);
+        }
+        self.feed
+            .publish_labels(LabelUpdate::Changes(changed.changes))
+            .await?;
+        Ok(true)
+    }
+
+    /// Tells everything. Number of the last change that is sure to be in it.
+    async fn tell_table(&mut self) -> Result<u64, RelayError> {
+        self.feed.publish_labels(LabelUpdate::TableBegins).await?;
+        let (mut told, mut after) = (None, None);
+        loop {
+            let mut work = self.store.read().await?;
+            let page = feed::label_page(&mut work, after, limits::LABEL_BATCH).await?;
+            drop(work);
+            let told = *told.get_or_insert(page.change);
+            self.feed
+                .publish_labels(LabelUpdate::TablePart(page.changes))
+                .await?;
+            after = page.last;
+            if after.is_none() {
+                self.feed.publish_labels(LabelUpdate::TableEnds).await?;
+                return Ok(told);
             }
         }
     }

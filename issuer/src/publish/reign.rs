@@ -1,10 +1,12 @@
 //! What the holder of the lease does: gives numbers, publishes, says how far it has come, trims.
 
 mod audit;
+mod labels;
 mod stream;
 
 use std::time::Duration;
 
+use shared::feed::entry;
 use shared::feed::heartbeat::Statement;
 use shared::feed::key::FeedSigningKey;
 use shared::feed::log::LogError;
@@ -13,7 +15,8 @@ use shared::feed::writer::FeedWriter;
 use shared::revocation::Revocation;
 use shared::time::{BootTime, Clock, UnixMillis};
 
-use self::stream::Stream;
+use self::labels::Labels;
+use self::stream::{Addition, Says, Stream};
 use super::database::{BatchRequest, DatabaseAway, RelayDatabase};
 use super::relay::RelaySettings;
 use super::status::RelayStatus;
@@ -87,6 +90,7 @@ pub(super) struct Tools<'a, D, W> {
 #[derive(Debug)]
 pub(super) struct Reign {
     stream: Stream,
+    labels: Labels,
     /// The newest time of which a heartbeat may speak without asking the database.
     time: UnixMillis,
     heartbeat_at: Option<BootTime>,
@@ -103,18 +107,21 @@ pub(super) struct Reign {
 impl Reign {
     /// A reign over a stream that is in force and ends with this heartbeat.
     pub(super) fn resumed(term: Term, id: ItemId, tail: &Statement, now: BootTime) -> Self {
-        Self::over(Stream::resumed(term, id, tail, now), tail.time, now)
+        let labels = Labels::resumed(tail, now);
+        Self::over(Stream::resumed(term, id, tail, now), labels, tail.time, now)
     }
 
     /// A reign over a stream that is still to be written.
     pub(super) fn begun(term: Term, instead_of: Option<Epoch>, now: BootTime) -> Self {
-        Self::over(Stream::begun(term, instead_of, now), UnixMillis(0), now)
+        let labels = Labels::begun(now);
+        Self::over(Stream::begun(term, instead_of, now), labels, UnixMillis(0), now)
     }
 
-    fn over(stream: Stream, time: UnixMillis, now: BootTime) -> Self {
+    fn over(stream: Stream, labels: Labels, time: UnixMillis, now: BootTime) -> Self {
         Self {
             republished: (now, stream.seq()),
             stream,
+            labels,
             time,
             heartbeat_at: None,
             renewed_at: None,
@@ -186,17 +193,27 @@ impl Reign {
         if batch.is_complete {
             self.time = batch.now;
         }
+        self.labels.saw(&batch);
         if !is_idle || is_due {
             let stream = &mut self.stream;
             let trims = batch.is_complete && stream.is_in_force();
-            let cut = if trims {
-                stream.trim(batch.lowest_live, began)
+            let trim = if trims {
+                stream.trim(self.labels.lowest_needed(batch.lowest_live), began)
             } else {
                 None
             };
             let has_heartbeat = batch.is_complete || stream.is_in_force();
-            let time = has_heartbeat.then_some(self.time);
-            stream.prepare(tools.key, &batch.entries, time, cut);
+            let entries = encoded(&batch.entries);
+            let heartbeat = has_heartbeat.then(|| self.says());
+            self.stream.prepare(
+                tools.key,
+                Addition {
+                    entries,
+                    heartbeat,
+                    trim,
+                    ..Addition::default()
+                },
+            );
             self.flush(tools).await?;
         }
         if !batch.is_complete {
@@ -204,6 +221,9 @@ impl Reign {
         }
         self.database_seen = Some((batch.now, began));
         tools.status.confirm(began);
+        if self.labels_round(tools, &batch, is_idle).await? == Round::Again {
+            return Ok(Round::Again);
+        }
         if is_idle {
             let is_whole = self.stream.is_whole(tools.writer).await?;
             if !is_whole {
@@ -213,13 +233,25 @@ impl Reign {
         Ok(Round::Rest)
     }
 
+    /// What the next heartbeat says.
+    fn says(&self) -> Says {
+        Says {
+            time: self.time,
+            labels: self.labels.statement(),
+        }
+    }
+
     /// Writes facts into a stream that nobody knows of yet.
     pub(super) async fn append_unseen<D: RelayDatabase, W: FeedWriter>(
         &mut self,
         tools: &mut Tools<'_, D, W>,
         entries: &[(u64, Revocation)],
     ) -> Result<(), RoundError> {
-        self.stream.prepare(tools.key, entries, None, None);
+        let addition = Addition {
+            entries: encoded(entries),
+            ..Addition::default()
+        };
+        self.stream.prepare(tools.key, addition);
         self.flush(tools).await
     }
 
@@ -245,7 +277,11 @@ impl Reign {
             .is_none_or(|at| now.since(at) >= tools.settings.heartbeat)
         {
             self.time = time.plus(elapsed.saturating_sub(OBJECTION));
-            self.stream.prepare(tools.key, &[], Some(self.time), None);
+            let addition = Addition {
+                heartbeat: Some(self.says()),
+                ..Addition::default()
+            };
+            self.stream.prepare(tools.key, addition);
             self.flush(tools).await?;
             tools
                 .status
@@ -277,4 +313,9 @@ impl Reign {
         });
         Ok(())
     }
+}
+
+fn encoded(entries: &[(u64, Revocation)]) -> Vec<(u64, Vec<u8>)> {
+    let encode = |(seq, revocation): &(u64, Revocation)| (*seq, entry::encode(revocation));
+    entries.iter().map(encode).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::feed::entry;
+use shared::feed::entry::{self, Entry};
 use shared::feed::heartbeat::Statement;
 use shared::feed::log::{FeedLog, LogBody, LogError};
 use shared::feed::term::{Epoch, ItemId, Term};
@@ -132,11 +132,15 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             && !self.must_begin_epoch
             && let Some((id, tail)) = self.tail_of(epoch, term).await?
         {
-            if view.last_seq >= tail.last.seq {
+            // Labels are not proved by what the database kept: a stream from before it was set back tells of other ones.
+            let is_of_this_database = epoch.number >= view.min_epoch;
+            if view.last_seq >= tail.last.seq && is_of_this_database {
                 self.status.update(|figures| figures.epoch = epoch.number);
                 return Ok(Reign::resumed(term, id, &tail, self.clock.boot()));
             }
-            self.bring_back(term, id, &tail, &view).await?;
+            if view.last_seq < tail.last.seq {
+                self.bring_back(term, id, &tail, &view).await?;
+            }
         }
         let reign = self.begin_epoch(term, pointer).await?;
         self.must_begin_epoch = false;
@@ -198,11 +202,13 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             };
             for item in items.iter().filter(|item| item.id <= id) {
                 if let LogBody::Entry(bytes) = &item.body {
-                    let Ok(fact) = entry::decode(bytes) else {
-                        return Ok(None);
-                    };
                     chain = chain.with(item.id.seq, bytes);
-                    facts.push(fact);
+                    match Entry::read(bytes) {
+                        Ok(Entry::Revocation(fact)) => facts.push(fact),
+                        // Of labels the database is right, though it has lost some of them.
+                        Ok(Entry::Labels(_)) => {}
+                        Err(_) => return Ok(None),
+                    }
                 }
             }
             from = last.next_heartbeat();

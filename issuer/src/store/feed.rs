@@ -4,10 +4,12 @@
 //! Every time is the database's, read first in its unit of work ([`Work::now`]).
 
 mod batch;
+mod labels;
 mod lease;
 mod restore;
 
 pub use batch::{Batch, live_after, take_batch};
+pub use labels::{LabelChanges, LabelPage, LabelsTaken, label_changes, label_page, take_labels};
 pub use lease::{LeaseView, acquire, look, release, renew};
 pub use restore::restore;
 use shared::feed::term::Term;

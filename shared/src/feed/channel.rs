@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::{FeedEnded, FeedEvent, Heartbeat, NextEvent, RevocationFeed};
+use super::{FeedEnded, FeedEvent, Heartbeat, LabelUpdate, NextEvent, RevocationFeed};
 use crate::revocation::Revocation;
 
 /// Events under way. Past it the publisher waits, so that a slow reader is never overtaken by memory.
@@ -56,7 +56,21 @@ impl ChannelPublisher {
         Ok(seq)
     }
 
-    /// Says that every revocation committed before `time` has been published.
+    /// Sends what becomes of the knowledge about labels, as an entry of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedEnded`] if the reader is gone.
+    pub async fn publish_labels(&mut self, update: LabelUpdate) -> Result<(), FeedEnded> {
+        self.events
+            .send(FeedEvent::Labels(update))
+            .await
+            .map_err(|_| FeedEnded)?;
+        self.seq += 1;
+        Ok(())
+    }
+
+    /// Says that everything committed before `time` has been published, about labels too.
     ///
     /// # Errors
     ///
@@ -69,7 +83,7 @@ impl ChannelPublisher {
             counter: self.heartbeats,
             seq: self.seq,
             time,
-            labels: None,
+            labels: Some(time),
             read_at: None,
             signed: None,
         };
@@ -107,8 +121,10 @@ impl RevocationFeed for ChannelFeed {
         self.applied.send_replace(self.handed_out);
         Box::pin(async {
             let event = self.events.recv().await.ok_or(FeedEnded)?;
-            if let FeedEvent::Entries { seq, .. } = event {
-                self.handed_out = seq;
+            match event {
+                FeedEvent::Entries { seq, .. } => self.handed_out = seq,
+                FeedEvent::Labels(_) => self.handed_out += 1,
+                _ => {}
             }
             Ok(event)
         })

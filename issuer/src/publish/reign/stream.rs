@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use shared::feed::chain::Chain;
-use shared::feed::entry;
-use shared::feed::heartbeat::Statement;
+use shared::feed::heartbeat::{LabelsStatement, Statement};
 use shared::feed::key::FeedSigningKey;
 use shared::feed::log::{LogBody, LogError, LogItem};
+use shared::feed::table::TableId;
 use shared::feed::term::{Epoch, ItemId, Term};
 use shared::feed::writer::{Append, Appended, FeedWriter, PointerRule};
-use shared::revocation::Revocation;
 use shared::time::{BootTime, UnixMillis};
 
 use super::RoundError;
@@ -52,6 +51,25 @@ pub(super) struct Written {
 
 /// Where a stream is trimmed to: the heartbeat that it begins with then, and what that speaks of.
 pub(super) type Cut = (ItemId, Chain);
+
+/// What a heartbeat says beside how far the stream has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Says {
+    pub(super) time: UnixMillis,
+    pub(super) labels: Option<LabelsStatement>,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addition {
+    /// Entries, with their numbers.
+    pub(super) entries: Vec<(u64, Vec<u8>)>,
+    /// A heartbeat behind them.
+    pub(super) heartbeat: Option<Says>,
+    pub(super) trim: Option<Cut>,
+    /// A table that is not needed any more when this is written.
+    pub(super) replaced_table: Option<TableId>,
+}
 
 /// A stream that we write.
 #[derive(Debug)]
@@ -123,27 +141,26 @@ impl Stream {
         self.audit.step(writer, self.epoch, self.last, self.chain).await
     }
 
-    /// Makes ready to write these entries and, if a time is given, a heartbeat behind them; [`Stream::flush`] does it.
-    pub(super) fn prepare(
-        &mut self,
-        key: &FeedSigningKey,
-        entries: &[(u64, Revocation)],
-        time: Option<UnixMillis>,
-        trim: Option<Cut>,
-    ) {
+    /// Makes ready to write; [`Stream::flush`] does it.
+    pub(super) fn prepare(&mut self, key: &FeedSigningKey, addition: Addition) {
+        let Addition {
+            entries,
+            heartbeat,
+            trim,
+            replaced_table,
+        } = addition;
         let mut chain = self.chain;
         let mut items = Vec::with_capacity(entries.len() + 1);
-        for (seq, revocation) in entries {
-            let bytes = entry::encode(revocation);
-            chain = chain.with(*seq, &bytes);
+        for (seq, bytes) in entries {
+            chain = chain.with(seq, &bytes);
             items.push(LogItem {
-                id: ItemId::entry(*seq),
+                id: ItemId::entry(seq),
                 body: LogBody::Entry(bytes),
             });
         }
         let floor = trim.map_or(self.floor, |(_, floor)| floor);
         let counter = self.counter + 1;
-        if let Some(time) = time {
+        if let Some(Says { time, labels }) = heartbeat {
             let before = match self.last {
                 Some(last) if last.seq == chain.seq => last,
                 _ => ItemId::entry(chain.seq),
@@ -155,13 +172,14 @@ impl Stream {
                 last: chain,
                 floor,
                 time,
+                labels,
             };
             items.push(LogItem {
                 id: before.next_heartbeat(),
                 body: LogBody::Heartbeat(statement.sign(key)),
             });
         }
-        let pointer = match (self.stage, time) {
+        let pointer = match (self.stage, heartbeat) {
             (Stage::InForce, _) => PointerRule::InForce,
             (Stage::Unseen { .. }, None) => PointerRule::Unseen,
             (Stage::Unseen { instead_of }, Some(_)) => PointerRule::BringIntoForce { instead_of },
@@ -174,11 +192,13 @@ impl Stream {
                 expected_last: self.last,
                 items,
                 keep_from: trim.map(|(id, _)| id),
+                table: heartbeat.and_then(|says| says.labels).map(|labels| labels.table.id),
+                replaced_table,
             },
             chain,
             floor,
             counter,
-            has_heartbeat: time.is_some(),
+            has_heartbeat: heartbeat.is_some(),
         });
     }
 

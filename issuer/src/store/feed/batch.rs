@@ -7,6 +7,7 @@ use shared::time::UnixMillis;
 
 use super::super::outbox;
 use super::super::sql::{Statement, args};
+use super::labels::last_change;
 use super::lease::lock;
 use super::{Row, StoreError, Term, Work, stored, unsigned};
 
@@ -27,6 +28,8 @@ pub struct Batch {
     pub entries: Vec<(u64, Revocation)>,
     /// Whether these are all: nothing else that was committed before `now` is unpublished.
     pub is_complete: bool,
+    /// Number of the last change of labels that was committed before `now`, or of a later one.
+    pub label_change: u64,
 }
 
 impl Batch {
@@ -38,6 +41,7 @@ impl Batch {
         mut entries: Vec<(u64, Revocation)>,
         all_numbered: bool,
         limit: u32,
+        label_change: u64,
     ) -> Self {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let is_complete = all_numbered && entries.len() <= most;
@@ -48,6 +52,7 @@ impl Batch {
             lowest_live,
             entries,
             is_complete,
+            label_change,
         }
     }
 
@@ -59,6 +64,7 @@ impl Batch {
             lowest_live: None,
             entries: Vec::new(),
             is_complete: false,
+            label_change: 0,
         }
     }
 }
@@ -109,6 +115,7 @@ pub async fn take_batch(
     // since, and under load there would be no end of it.
     let all_numbered = numbered < u64::from(limit) || !any_unnumbered(work).await?;
     let lowest_live = lowest(work).await?;
+    let label_change = last_change(work).await?;
     Ok(Some(Batch::of(
         now,
         last_seq,
@@ -116,6 +123,7 @@ pub async fn take_batch(
         entries,
         all_numbered,
         limit,
+        label_change,
     )))
 }
 
@@ -130,7 +138,7 @@ async fn take_in_one_step(
     renewal: Option<(Duration, u64)>,
 ) -> Result<Option<Batch>, StoreError> {
     const TAKE: Statement = Statement::postgres(
-        "SELECT now, last_seq, lowest_live, all_numbered, seq, kind, ref, name, version, expires_at \
+        "SELECT now, last_seq, lowest_live, all_numbered, label_change, seq, kind, ref, name, version, expires_at \
          FROM feed_take_batch($1, $2, $3, $4, $5, $6, $7)",
     );
     let (lease_ms, noted) = match renewal {
@@ -170,6 +178,7 @@ async fn take_in_one_step(
         entries,
         all_numbered,
         limit,
+        unsigned(first, "label_change")?,
     )))
 }
 

@@ -9,7 +9,7 @@ use super::super::outbox;
 use super::super::sql::{Statement, args};
 use super::batch::note_last;
 use super::lease::lock;
-use super::{StoreError, Term, Work};
+use super::{StoreError, Term, Work, stored};
 
 /// Rows of the outbox read at once.
 const PAGE: i64 = 1000;
@@ -20,7 +20,8 @@ const PAGE: i64 = 1000;
 /// Each fact that is not in the outbox is written there, without a number, and takes effect again: a session ends, a
 /// subject's `ver` and the roles' `rver` are at least what the fact asks for. It is kept for as long as the stream
 /// says, and at least for as long as if it were new. The greatest sequence number ever given is at least
-/// `at_least_seq`.
+/// `at_least_seq`, and no stream that was begun before this term will be gone on with: what it says about labels is not
+/// what the database says.
 ///
 /// # Errors
 ///
@@ -32,6 +33,7 @@ pub async fn restore(
     facts: &[Revocation],
     at_least_seq: u64,
 ) -> Result<bool, StoreError> {
+    const NO_OLDER_STREAM: Statement = Statement::both("UPDATE feed_lease SET min_epoch = $1");
     work.now().await?;
     if lock(work, term, None).await?.is_none() {
         return Ok(false);
@@ -48,6 +50,7 @@ pub async fn restore(
         outbox::insert(work, fact, expires.map(|expires| expires.max(fresh))).await?;
     }
     note_last(work, at_least_seq).await?;
+    work.execute(&NO_OLDER_STREAM, args![stored(term.number)?]).await?;
     Ok(true)
 }
 

@@ -85,6 +85,7 @@ impl Epoch {
             last: self.chain,
             floor: Chain::START,
             time: SystemClock.now(),
+            labels: None,
         };
         let behind = self.last.unwrap_or_default();
         let item = LogItem {

@@ -114,6 +114,7 @@ async fn load(url: &str, keys: FeedKeys, entries: u64) -> anyhow::Result<f64> {
         },
         clock: Arc::clone(&clock),
         newest_seen: None,
+        labels_at: None,
         jitter_seed: 1,
     };
     let stop = CancellationToken::new();

@@ -54,7 +54,9 @@ impl Entry {
     /// [`UnreadableEntry`] for anything that neither [`encode`] nor [`encode_labels`] writes.
     pub fn read(bytes: &[u8]) -> Result<Self, UnreadableEntry> {
         match bytes.split_first() {
-            Some((&LABELS, changes)) => Ok(Self::Labels(wire::read_chunk(changes).collect::<Result<_, _>>()?)),
+            Some((&LABELS, changes)) => {
+                Ok(Self::Labels(wire::read_chunk(changes).collect::<Result<_, _>>()?))
+            }
             _ => decode(bytes).map(Self::Revocation),
         }
     }

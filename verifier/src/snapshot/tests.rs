@@ -23,6 +23,7 @@ fn snapshot(sessions: &[u128]) -> ReadSnapshot {
         last: Chain::START.with(1, b"entry"),
         floor: Chain::START,
         time: UnixMillis(1_795_376_000_000),
+        labels: None,
     };
     let revocation = |id: &u128| Revocation {
         fact: Fact::Session {

@@ -1,11 +1,13 @@
 //! The history: what was answered when, and what every verifier must know of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use shared::id::FilmId;
 use shared::revocation::{Fact, Revocation};
 use shared::time::UnixMillis;
 
+use crate::labels::Value;
 use crate::nodes::{MAX_STALENESS, SimVerifier};
 use crate::world::{Node, World};
 
@@ -30,6 +32,8 @@ pub(crate) struct History {
     committed: Vec<Revocation>,
     /// The database lost them, and nothing proves them.
     lost: BTreeSet<Fact>,
+    /// What each film carried from when on, as the database knows it.
+    films: BTreeMap<FilmId, Vec<(UnixMillis, Value)>>,
     pub(crate) verdicts: u64,
     pub(crate) verdicts_refused: u64,
 }
@@ -61,6 +65,54 @@ impl History {
             .iter()
             .filter(|revocation| !is_kept(&revocation.fact));
         self.lost.extend(lost.map(|revocation| revocation.fact.clone()));
+    }
+
+    /// A film carries something else from now on.
+    pub(crate) fn relabelled(&mut self, film: FilmId, value: Value, at: UnixMillis) {
+        self.films.entry(film).or_default().push((at, value));
+    }
+
+    /// The database was set back, to these.
+    pub(crate) fn films_set_back(&mut self, films: &BTreeMap<FilmId, (u64, Value)>, at: UnixMillis) {
+        for (film, values) in &mut self.films {
+            values.push((at, films.get(film).map_or(0, |(_, value)| *value)));
+        }
+    }
+
+    /// What a film carried at some time since `time`.
+    fn possible(values: &[(UnixMillis, Value)], time: UnixMillis) -> impl Iterator<Item = Value> {
+        let later = values.iter().filter(move |(at, _)| *at > time);
+        let before = values.iter().rev().find(|(at, _)| *at <= time);
+        let value = before.map_or(0, |(_, value)| *value);
+        later.map(|(_, value)| *value).chain([value])
+    }
+
+    /// Asks a verifier about every film.
+    fn judge_labels(
+        &self,
+        world: &World,
+        verifier: &SimVerifier,
+        bound: Option<Duration>,
+    ) -> Result<(), String> {
+        let known = verifier.labels.lock().unwrap().clone();
+        let Some(time) = known
+            .time
+            .filter(|time| world.now().since(*time) <= MAX_STALENESS)
+        else {
+            return Ok(());
+        };
+        // To the letter of the heartbeat, and of the promise.
+        let since = bound.map_or(time, |bound| time.max(world.now().minus(bound)));
+        for (film, values) in &self.films {
+            let carries = known.films.get(film).copied().unwrap_or(0);
+            if !Self::possible(values, since).any(|value| value == carries) {
+                return Err(format!(
+                    "verifier {} believes as of {time} that film {film:?} carries {carries}, of {values:?}",
+                    verifier.index
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn is_due(&self, revocation: &Revocation, now: UnixMillis) -> bool {
@@ -96,6 +148,7 @@ impl History {
             Promise::Bounded => MAX_STALENESS + SLACK,
             Promise::InTheEnd => return Ok(()),
         };
+        self.judge_labels(world, verifier, (promise == Promise::AtOnce).then_some(SOON))?;
         let now = world.now();
         let known = facts(verifier, now);
         let heard = verifier
@@ -134,6 +187,14 @@ impl History {
                     verifier.index, view.freshness
                 ));
             }
+            let labels = verifier.labels.lock().unwrap().clone();
+            if labels.time.is_none_or(|time| now.since(time) > SOON) {
+                return Err(format!(
+                    "verifier {} is not sure of labels at the end: {:?}",
+                    verifier.index, labels.time
+                ));
+            }
+            self.judge_labels(world, verifier, Some(SOON))?;
             let known = facts(verifier, now);
             let missing = self
                 .committed

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use issuer::publish::{BatchRequest, DatabaseAway, RelayDatabase};
-use issuer::store::feed::{Batch, LeaseView};
+use issuer::store::feed::{Batch, LabelPage, LabelsTaken, LeaseView};
 use shared::feed::term::Term;
+use shared::id::FilmId;
 use shared::revocation::Revocation;
 use shared::time::UnixMillis;
 
@@ -96,6 +97,7 @@ impl Database {
                 lowest_live: None,
                 entries: Vec::new(),
                 is_complete: false,
+                label_change: 0,
             });
         }
         for row in self.rows.iter_mut().filter(|row| row.seq.is_none()).take(limit) {
@@ -120,7 +122,24 @@ impl Database {
             lowest_live: self.rows.iter().filter_map(|row| row.seq).min(),
             entries,
             is_complete,
+            label_change: self.labels.change,
         })
+    }
+}
+
+impl Database {
+    fn take_labels(&mut self, term: Term, published: u64, told: u64, now: UnixMillis) -> LabelsTaken {
+        if !self.is_held_by(term) {
+            return LabelsTaken::Deposed;
+        }
+        if self.lease.last_seq < published || self.labels.change < told {
+            return LabelsTaken::SetBack;
+        }
+        let changes = self.labels.changes(told, now);
+        if !changes.changes.is_empty() {
+            self.lease.last_seq += 1;
+        }
+        LabelsTaken::Entry(self.lease.last_seq, changes)
     }
 }
 
@@ -187,6 +206,16 @@ impl RelayDatabase for SimDatabase {
             .await
     }
 
+    async fn take_labels(&self, term: Term, published: u64, told: u64) -> Result<LabelsTaken, DatabaseAway> {
+        self.transact(|database, now| database.take_labels(term, published, told, now))
+            .await
+    }
+
+    async fn label_page(&self, after: Option<FilmId>) -> Result<LabelPage, DatabaseAway> {
+        self.transact(|database, now| database.labels.page(after, now))
+            .await
+    }
+
     async fn live_after(&self, after: u64) -> Result<Vec<(u64, Revocation)>, DatabaseAway> {
         self.transact(|database, now| {
             database.forget_expired(now);
@@ -215,6 +244,7 @@ impl RelayDatabase for SimDatabase {
                 }
             }
             database.lease.last_seq = database.lease.last_seq.max(at_least_seq);
+            database.lease.min_epoch = term.number;
             true
         })
         .await

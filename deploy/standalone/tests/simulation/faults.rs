@@ -28,6 +28,7 @@ pub(crate) enum Fault {
     EntryForged,
     GarbageAppended,
     HeartbeatCopied,
+    TableDamaged,
     VerifierCutOff,
     IssuerCutOffFromLog,
     IssuerCutOffFromDatabase,
@@ -44,7 +45,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::None,
         Self::LogStops,
         Self::LogEmptied,
@@ -58,6 +59,7 @@ impl Fault {
         Self::EntryForged,
         Self::GarbageAppended,
         Self::HeartbeatCopied,
+        Self::TableDamaged,
         Self::VerifierCutOff,
         Self::IssuerCutOffFromLog,
         Self::IssuerCutOffFromDatabase,
@@ -160,6 +162,17 @@ impl Cast<'_> {
                     items.push((last.next_heartbeat(), items[at].1.clone()));
                 }
             }),
+            Fault::TableDamaged => {
+                let mut state = world.state();
+                let chunks: Vec<_> = state.log.tables.keys().copied().collect();
+                if let Some(chunk) = chunks.get(which % chunks.len().max(1)) {
+                    if lasts.as_millis().is_multiple_of(2) {
+                        state.log.tables.remove(chunk);
+                    } else {
+                        state.log.tables.insert(*chunk, Vec::new());
+                    }
+                }
+            }
             Fault::VerifierCutOff => world.state().cut.push(Link::VerifierLog { verifier }),
             Fault::IssuerCutOffFromLog => world.state().cut.push(Link::IssuerLog { issuer }),
             Fault::IssuerCutOffFromDatabase => world.state().cut.push(Link::Database { issuer }),
@@ -192,6 +205,7 @@ impl Cast<'_> {
     async fn set_database_back(&mut self, lasts: Duration) {
         self.world.state().database_is_up = false;
         tokio::time::sleep(lasts / 4).await;
+        let world_now = self.world.now();
         let mut state = self.world.state();
         let log = state.log.clone();
         let in_log = |fact: &shared::revocation::Fact| {
@@ -204,6 +218,9 @@ impl Cast<'_> {
             })
         };
         state.database = self.old_database.clone();
+        self.history
+            .borrow_mut()
+            .films_set_back(&state.database.labels.films, world_now);
         let rows = &state.database.rows;
         self.history
             .borrow_mut()

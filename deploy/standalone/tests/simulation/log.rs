@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::feed::log::{FeedLog, LogError, LogItem};
+use shared::feed::table::TableId;
 use shared::feed::term::{Epoch, ItemId, Term};
 use shared::feed::writer::{Append, Appended, FeedWriter};
 use shared::testkit::FeedModel;
@@ -84,6 +85,10 @@ impl FeedLog for SimLog {
         self.read(|log| log.range(epoch, from, count)).await
     }
 
+    async fn chunk(&mut self, table: TableId, index: u32) -> Result<Option<Vec<u8>>, LogError> {
+        self.read(|log| log.chunk(table, index)).await
+    }
+
     async fn follow(
         &mut self,
         epoch: Epoch,
@@ -104,6 +109,16 @@ impl FeedLog for SimLog {
 }
 
 impl FeedWriter for SimLog {
+    async fn put_chunk(
+        &mut self,
+        term: Term,
+        table: TableId,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<bool, LogError> {
+        self.write(|log| log.put_chunk(term, table, index, bytes)).await
+    }
+
     async fn term(&mut self) -> Result<Option<Term>, LogError> {
         self.read(|log| log.term).await
     }

@@ -1,6 +1,6 @@
 //! Issuers and verifiers: the real relay and the real reader.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use issuer::publish::{Relay, RelaySettings, RelayStatus};
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use verifier::revocation::{RevocationReplica, StalenessBounds};
 
 use crate::database::SimDatabase;
+use crate::labels::{Ear, Known};
 use crate::log::SimLog;
 use crate::world::{Node, World};
 
@@ -86,6 +87,7 @@ pub(crate) struct SimVerifier {
     pub(crate) index: usize,
     keys: watch::Sender<shared::feed::key::FeedKeys>,
     pub(crate) replica: Arc<RevocationReplica>,
+    pub(crate) labels: Arc<Mutex<Known>>,
     stop: CancellationToken,
 }
 
@@ -96,6 +98,7 @@ impl SimVerifier {
             index,
             keys: watch::Sender::new(key.public()),
             replica: Arc::new(RevocationReplica::off(bounds())),
+            labels: Arc::default(),
             stop: CancellationToken::new(),
         };
         verifier.restart();
@@ -119,9 +122,14 @@ impl SimVerifier {
             },
             clock: Arc::clone(&clock),
             newest_seen: None,
+            labels_at: None,
             jitter_seed: self.world.state().dice.next(),
         };
-        let feed = Box::new(StreamFeed::start(log, start));
+        self.labels = Arc::default();
+        let feed = Box::new(Ear {
+            feed: StreamFeed::start(log, start),
+            known: Arc::clone(&self.labels),
+        });
         tokio::spawn(Arc::clone(&self.replica).follow(feed, clock, self.stop.clone()));
     }
 }

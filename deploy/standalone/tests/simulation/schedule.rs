@@ -13,6 +13,7 @@ use shared::testkit::FeedModel;
 
 use crate::checker::{History, Promise};
 use crate::faults::{Cast, Fault};
+use crate::labels::{FILMS, film};
 use crate::nodes::{SimIssuer, SimVerifier};
 use crate::world::{Database, Link, Node, World};
 
@@ -83,12 +84,13 @@ impl Run {
                     )
                 };
                 tokio::time::sleep(wait).await;
-                tokio::task::spawn_local(log_out(
-                    world.clone(),
-                    Rc::clone(&issuers),
-                    Rc::clone(&history),
-                    issuer,
-                ));
+                let is_film = world.state().dice.one_in(3);
+                let (world, issuers, history) = (world.clone(), Rc::clone(&issuers), Rc::clone(&history));
+                if is_film {
+                    tokio::task::spawn_local(relabel(world, issuers, history, issuer));
+                } else {
+                    tokio::task::spawn_local(log_out(world, issuers, history, issuer));
+                }
             }
         })
     }
@@ -246,6 +248,34 @@ async fn log_out(
     }
 }
 
+/// A film gets another label, or loses its own.
+async fn relabel(
+    world: World,
+    issuers: Rc<RefCell<Vec<SimIssuer>>>,
+    history: Rc<RefCell<History>>,
+    issuer: usize,
+) {
+    let Some(status) = running(&issuers, issuer) else {
+        return;
+    };
+    world.thawed(Node::Issuer(issuer)).await;
+    world.travel().await;
+    if !world.works(Link::Database { issuer }) {
+        return;
+    }
+    {
+        let now = world.now();
+        let mut state = world.state();
+        let film = film(state.dice.below(FILMS));
+        let value = state.dice.below(1000).saturating_sub(300);
+        state.database.labels.put(film, value);
+        history.borrow_mut().relabelled(film, value, now);
+    }
+    world.travel().await;
+    world.thawed(Node::Issuer(issuer)).await;
+    status.labels_committed();
+}
+
 fn running(issuers: &RefCell<Vec<SimIssuer>>, issuer: usize) -> Option<Arc<issuer::publish::RelayStatus>> {
     let issuers = issuers.borrow();
     let found = &issuers[issuer];
@@ -329,6 +359,7 @@ alone! {
     an_entry_is_forged: EntryForged,
     garbage_is_appended: GarbageAppended,
     a_heartbeat_is_copied: HeartbeatCopied,
+    a_table_is_damaged: TableDamaged,
     a_verifier_is_cut_off: VerifierCutOff,
     an_issuer_is_cut_off_from_the_log: IssuerCutOffFromLog,
     an_issuer_is_cut_off_from_the_database: IssuerCutOffFromDatabase,

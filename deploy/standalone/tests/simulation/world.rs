@@ -12,6 +12,8 @@ use shared::time::{BootTime, Clock, UnixMillis};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::labels::LabelTables;
+
 pub(crate) const START: UnixMillis = UnixMillis(1_795_376_000_000);
 
 /// xorshift64*: enough for dice, and the same everywhere.
@@ -69,6 +71,7 @@ pub(crate) struct Row {
 pub(crate) struct Database {
     pub(crate) rows: Vec<Row>,
     pub(crate) next_id: u64,
+    pub(crate) labels: LabelTables,
     pub(crate) lease: LeaseView,
 }
 
@@ -116,6 +119,7 @@ impl World {
             },
             ends_at: UnixMillis(0),
             last_seq: 0,
+            min_epoch: 0,
             published_seq: 0,
             unpublished_since: None,
         };
@@ -125,6 +129,7 @@ impl World {
                 database: Database {
                     rows: Vec::new(),
                     next_id: 1,
+                    labels: LabelTables::default(),
                     lease,
                 },
                 database_is_up: true,

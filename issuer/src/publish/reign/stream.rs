@@ -192,7 +192,9 @@ impl Stream {
                 expected_last: self.last,
                 items,
                 keep_from: trim.map(|(id, _)| id),
-                table: heartbeat.and_then(|says| says.labels).map(|labels| labels.table.id),
+                table: heartbeat
+                    .and_then(|says| says.labels)
+                    .map(|labels| labels.table.id),
                 replaced_table,
             },
             chain,

@@ -119,11 +119,7 @@ pub async fn label_changes(work: &mut Work, told: u64, limit: u32) -> Result<Lab
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
-pub async fn label_page(
-    work: &mut Work,
-    after: Option<FilmId>,
-    limit: u32,
-) -> Result<LabelPage, StoreError> {
+pub async fn label_page(work: &mut Work, after: Option<FilmId>, limit: u32) -> Result<LabelPage, StoreError> {
     let now = work.now().await?;
     let change = last_change(work).await?;
     let mut changes = Vec::new();

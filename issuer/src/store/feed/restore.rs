@@ -50,7 +50,8 @@ pub async fn restore(
         outbox::insert(work, fact, expires.map(|expires| expires.max(fresh))).await?;
     }
     note_last(work, at_least_seq).await?;
-    work.execute(&NO_OLDER_STREAM, args![stored(term.number)?]).await?;
+    work.execute(&NO_OLDER_STREAM, args![stored(term.number)?])
+        .await?;
     Ok(true)
 }
 

@@ -128,7 +128,8 @@ impl<L: FeedLog> Reader<L> {
             return match (changes, chunk, &mut self.labels.loading) {
                 (Some(changes), Some(chunk), Some(loading)) => {
                     loading.digest.update(&chunk);
-                    self.tell(FeedEvent::Labels(LabelUpdate::TablePart(changes))).await
+                    self.tell(FeedEvent::Labels(LabelUpdate::TablePart(changes)))
+                        .await
                 }
                 _ => {
                     self.give_up("a part of it is missing, or cannot be read");
@@ -153,5 +154,8 @@ impl<L: FeedLog> Reader<L> {
 
 fn read(chunk: &[u8]) -> Option<Vec<LabelChange>> {
     let is_sane = chunk.len() <= limits::LABEL_CHUNK_BYTES_MAX;
-    wire::read_chunk(chunk).collect::<Result<_, _>>().ok().filter(|_| is_sane)
+    wire::read_chunk(chunk)
+        .collect::<Result<_, _>>()
+        .ok()
+        .filter(|_| is_sane)
 }

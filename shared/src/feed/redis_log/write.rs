@@ -89,7 +89,9 @@ impl FeedWriter for RedisLog {
         let going = [
             replaced.map(|stream| (stream_key(stream), Duration::ZERO)),
             append.table.map(|table| (table_key(table), TABLE_FOR)),
-            append.replaced_table.map(|table| (table_key(table), REPLACED_FOR)),
+            append
+                .replaced_table
+                .map(|table| (table_key(table), REPLACED_FOR)),
         ];
         let (going, stay): (Vec<String>, Vec<String>) = going
             .into_iter()
@@ -138,7 +140,10 @@ impl FeedWriter for RedisLog {
             bytes.to_vec(),
             UNSEEN_FOR.as_millis().to_string().into_bytes(),
         ];
-        match self.run(&CHUNK, &[TERM_KEY, &table_key(table)], &arguments).await? {
+        match self
+            .run(&CHUNK, &[TERM_KEY, &table_key(table)], &arguments)
+            .await?
+        {
             Value::Int(1) => Ok(true),
             Value::Int(0) => Ok(false),
             _ => Err(reply::malformed()),

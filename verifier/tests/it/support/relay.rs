@@ -60,6 +60,7 @@ impl Relay {
             last: self.chain,
             floor: Chain::START,
             time: SystemClock.now(),
+            labels: None,
         };
         let before = items.last().map(|item| item.id).or(self.last);
         items.push(LogItem {

@@ -1,6 +1,7 @@
+use shared::feed::entry;
 use shared::feed::log::FeedLog;
 use shared::id::SessionId;
-use shared::revocation::Fact;
+use shared::revocation::{Fact, Revocation};
 use shared::testkit::ModelLog;
 
 use super::*;
@@ -11,6 +12,18 @@ struct Written {
     log: ModelLog,
     stream: Stream,
     key: FeedSigningKey,
+}
+
+fn with_heartbeat(entries: Vec<(u64, Vec<u8>)>, trim: Option<Cut>) -> Addition {
+    Addition {
+        entries,
+        heartbeat: Some(Says {
+            time: NOW,
+            labels: None,
+        }),
+        trim,
+        replaced_table: None,
+    }
 }
 
 fn session() -> Revocation {
@@ -42,8 +55,10 @@ async fn written() -> Written {
 
 impl Written {
     fn prepare(&mut self, seq: u64) {
-        self.stream
-            .prepare(&self.key, &[(seq, session())], Some(NOW), None);
+        self.stream.prepare(
+            &self.key,
+            with_heartbeat(vec![(seq, entry::encode(&session()))], None),
+        );
     }
 
     fn append(&self, id: ItemId, body: LogBody) {
@@ -119,7 +134,7 @@ async fn the_stream_is_cut_at_a_heartbeat_before_all_that_lives() {
     assert_eq!((id, floor.seq), (ItemId { seq: 2, k: 1 }, 2));
     written
         .stream
-        .prepare(&written.key, &[], Some(NOW), Some((id, floor)));
+        .prepare(&written.key, with_heartbeat(Vec::new(), Some((id, floor))));
     written.flush().await.unwrap();
     let epoch = written.log.pointer().await.unwrap().unwrap();
     let left = written.log.range(epoch, ItemId::default(), 10).await.unwrap();

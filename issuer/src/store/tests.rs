@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::id::{SessionId, SubjectId};
+use shared::id::{FilmId, SessionId, SubjectId};
 use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};
 use uuid::Uuid;
@@ -46,6 +46,9 @@ async fn fill(database: &Database) {
          INSERT INTO outbox (kind, name, version, expires_at) \
          SELECT 'role', 'role' || n, n, now() + interval '1 day' FROM generate_series(1, {ROWS}) n; \
          UPDATE outbox SET seq = id WHERE id <= {NUMBERED}; UPDATE feed_lease SET last_seq = {NUMBERED}; \
+         INSERT INTO label_sets (id, names) OVERRIDING SYSTEM VALUE VALUES (1, 'paid'); \
+         INSERT INTO film_labels SELECT id, 1, row_number() OVER () FROM users; \
+         UPDATE label_clock SET change = {ROWS}; \
          ANALYZE"
     );
     let sqlite = format!(
@@ -61,7 +64,10 @@ async fn fill(database: &Database) {
          INSERT INTO outbox (kind, ref, expires_at) SELECT 'session', id, 9000000000000 FROM users; \
          INSERT INTO outbox (kind, name, version, expires_at) \
          SELECT 'role', 'role' || n, n, 9000000000000 FROM numbers; \
-         UPDATE outbox SET seq = id WHERE id <= {NUMBERED}; UPDATE feed_lease SET last_seq = {NUMBERED}"
+         UPDATE outbox SET seq = id WHERE id <= {NUMBERED}; UPDATE feed_lease SET last_seq = {NUMBERED}; \
+         INSERT INTO label_sets (id, names) VALUES (1, 'paid'); \
+         INSERT INTO film_labels SELECT id, 1, row_number() OVER () FROM users; \
+         UPDATE label_clock SET change = {ROWS}"
     );
     database.run_each(&postgres, &sqlite).await;
 }
@@ -72,13 +78,14 @@ fn nth(n: u128) -> Uuid {
 
 /// The plans of what was done since the last time, none of which reads a whole table that grows.
 fn check(work: &mut Work, what: &str) {
-    const GROWING: [&str; 6] = [
+    const GROWING: [&str; 7] = [
         "users",
         "user_roles",
         "sessions",
         "refresh_tokens",
         "login_history",
         "outbox",
+        "film_labels",
     ];
     let plans = work.plans.replace(Vec::new()).unwrap();
     let by_index = plans.iter().any(|line| {
@@ -90,8 +97,8 @@ fn check(work: &mut Work, what: &str) {
     assert!(by_index, "{what} uses no index: {plans:#?}");
     for line in &plans {
         let step = line.trim_start().trim_start_matches("->").trim_start();
-        // PostgreSQL: `Seq Scan on users u`; SQLite: `SCAN u`, with an index or not. The one row of `role_version`
-        // and that of `feed_lease` are read whole, and so are the index that has superusers alone and what is
+        // PostgreSQL: `Seq Scan on users u`; SQLite: `SCAN u`, with an index or not. The one row of `role_version`,
+        // and those of `feed_lease` and `label_clock`, are read whole, and so are the index that has superusers alone and what is
         // numbered at once.
         let scans = step.starts_with("Seq Scan") && GROWING.iter().any(|table| step.contains(table));
         let small = [
@@ -99,6 +106,7 @@ fn check(work: &mut Work, what: &str) {
             "SCAN CONSTANT ROW",
             "users_superusers",
             "SCAN feed_lease",
+            "SCAN label_clock",
             "SCAN pending",
             "SCAN kept",
             "SCAN numbered",
@@ -212,6 +220,13 @@ on_both! {
         let w = &mut work;
         assert_eq!(feed::live_after(w, published, 1000).await.unwrap().len(), 60);
         check(w, "a new epoch");
+        let told = u64::try_from(ROWS).unwrap() - 50;
+        let taken = feed::take_labels(w, HELD, published, told, 20).await.unwrap();
+        assert!(matches!(taken, feed::LabelsTaken::Entry(_, changes) if changes.changes.len() == 20));
+        check(w, "changes of labels");
+        let page = feed::label_page(w, Some(FilmId(nth(777))), 20).await.unwrap();
+        assert_eq!(page.changes.len(), 20);
+        check(w, "a part of the table of labels");
         let revocation = Revocation { fact: Fact::Session { session: SessionId(nth(779)) }, expires: None };
         assert!(feed::restore(w, HELD, &[revocation], 0).await.unwrap());
         drop(work);

@@ -405,6 +405,12 @@ on_both! {
             )
             .await;
         database
+            .run_each(
+                include_str!("../../../migrations/postgres/0003_labels.sql"),
+                include_str!("../../../migrations/sqlite/0003_labels.sql"),
+            )
+            .await;
+        database
             .run_each(include_str!("../../../migrations/postgres/0004_take_batch.sql"), "SELECT 1")
             .await;
         let store = Store::open(&database.url.clone().into(), 4, Arc::new(SystemClock)).await.unwrap();

@@ -16,6 +16,7 @@ mod conformance;
 mod database;
 mod facts;
 mod feed;
+mod feed_labels;
 mod feed_overlap;
 mod feed_restore;
 mod listener;

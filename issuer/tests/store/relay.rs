@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::publish::{InProcessRelay, NotInForce, Publisher};
-use issuer::store::{Store, outbox};
+use issuer::store::{Store, film, label, outbox};
 use shared::feed::channel::{ChannelFeed, channel};
-use shared::feed::{FeedEvent, Heartbeat, RevocationFeed as _};
-use shared::id::SessionId;
+use shared::feed::{FeedEvent, Heartbeat, LabelUpdate, RevocationFeed as _};
+use shared::id::{FilmId, LabelId, SessionId};
+use shared::label::{Definition, LabelChange, LabelName, LabelNames};
 use shared::revocation::{Fact, Revocation};
 use shared::testkit::ManualClock;
 use shared::time::{Clock, UnixMillis};
@@ -67,8 +68,25 @@ async fn record(store: &Store) -> Fact {
 }
 
 impl Relayed {
-    async fn entry(&mut self) -> (u64, Revocation) {
+    /// What the feed tells next, but for labels.
+    async fn next(&mut self) -> FeedEvent {
+        loop {
+            match within(self.feed.next()).await.unwrap() {
+                FeedEvent::Labels(_) => {}
+                event => return event,
+            }
+        }
+    }
+
+    async fn labels(&mut self) -> LabelUpdate {
         match within(self.feed.next()).await.unwrap() {
+            FeedEvent::Labels(update) => update,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn entry(&mut self) -> (u64, Revocation) {
+        match self.next().await {
             FeedEvent::Entries { seq, mut revocations } if revocations.len() == 1 => {
                 (seq, revocations.remove(0))
             }
@@ -77,7 +95,7 @@ impl Relayed {
     }
 
     async fn heartbeat(&mut self) -> Heartbeat {
-        match within(self.feed.next()).await.unwrap() {
+        match self.next().await {
             FeedEvent::Heartbeat(heartbeat) => heartbeat,
             other => panic!("{other:?}"),
         }
@@ -188,4 +206,50 @@ async fn there_is_no_relay_to_a_reader_in_this_process_on_postgres() {
         "numbers of the outbox are not in the order of commits there"
     );
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_labels_is_in_force_when_the_reader_has_applied_it_and_no_sooner() {
+    let mut relayed = relayed(0).await;
+    for expected in [
+        LabelUpdate::TableBegins,
+        LabelUpdate::TablePart(Vec::new()),
+        LabelUpdate::TableEnds,
+    ] {
+        assert_eq!(relayed.labels().await, expected);
+    }
+    let heartbeat = relayed.heartbeat().await;
+    assert_eq!(heartbeat.labels, Some(relayed.clock.now()));
+    let film = FilmId(uuid::Uuid::from_u128(1));
+    let mut work = relayed.store.write().await.unwrap();
+    let name: LabelName = "paid".parse().unwrap();
+    let value = label::LabelValue {
+        anonymous: true,
+        description: None,
+        roles: &[],
+    };
+    label::put(&mut work, &name, LabelId::new(relayed.clock.now()), value)
+        .await
+        .unwrap();
+    let labels = LabelNames::new([name.clone()]).unwrap();
+    film::put(&mut work, &[(film, labels.clone())]).await.unwrap();
+    work.commit().await.unwrap();
+    let publisher = relayed.publisher.clone();
+    let asked = tokio::spawn(async move { publisher.committed().await });
+    let definition = Some(Definition {
+        anonymous: true,
+        roles: Vec::new(),
+    });
+    let expected = vec![
+        LabelChange::Definition { name, definition },
+        LabelChange::Film {
+            film,
+            labels: Arc::new(labels),
+        },
+    ];
+    assert_eq!(relayed.labels().await, LabelUpdate::Changes(expected));
+    tokio::task::yield_now().await;
+    assert!(!asked.is_finished(), "in force before the reader asked for more");
+    relayed.heartbeat().await;
+    assert_eq!(within(asked).await.unwrap(), Ok(()));
 }

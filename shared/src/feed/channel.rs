@@ -15,6 +15,7 @@ pub fn channel() -> (ChannelPublisher, ChannelFeed) {
     let publisher = ChannelPublisher {
         events,
         applied: applied_seen,
+        told: 0,
         seq: 0,
         heartbeats: 0,
     };
@@ -33,6 +34,8 @@ pub fn channel() -> (ChannelPublisher, ChannelFeed) {
 pub struct ChannelPublisher {
     events: mpsc::Sender<FeedEvent>,
     applied: watch::Receiver<u64>,
+    /// Events but heartbeats.
+    told: u64,
     seq: u64,
     heartbeats: u64,
 }
@@ -53,10 +56,11 @@ impl ChannelPublisher {
             .await
             .map_err(|_| FeedEnded)?;
         self.seq = seq;
+        self.told += 1;
         Ok(seq)
     }
 
-    /// Sends what becomes of the knowledge about labels, as an entry of its own.
+    /// Sends what becomes of the knowledge about labels.
     ///
     /// # Errors
     ///
@@ -66,7 +70,7 @@ impl ChannelPublisher {
             .send(FeedEvent::Labels(update))
             .await
             .map_err(|_| FeedEnded)?;
-        self.seq += 1;
+        self.told += 1;
         Ok(())
     }
 
@@ -99,9 +103,9 @@ impl ChannelPublisher {
     ///
     /// [`FeedEnded`] if the reader is gone.
     pub async fn applied(&mut self) -> Result<(), FeedEnded> {
-        let seq = self.seq;
+        let told = self.told;
         self.applied
-            .wait_for(|applied| *applied >= seq)
+            .wait_for(|applied| *applied >= told)
             .await
             .map(|_| ())
             .map_err(|_| FeedEnded)
@@ -121,10 +125,8 @@ impl RevocationFeed for ChannelFeed {
         self.applied.send_replace(self.handed_out);
         Box::pin(async {
             let event = self.events.recv().await.ok_or(FeedEnded)?;
-            match event {
-                FeedEvent::Entries { seq, .. } => self.handed_out = seq,
-                FeedEvent::Labels(_) => self.handed_out += 1,
-                _ => {}
+            if matches!(event, FeedEvent::Entries { .. } | FeedEvent::Labels(_)) {
+                self.handed_out += 1;
             }
             Ok(event)
         })

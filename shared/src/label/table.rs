@@ -112,7 +112,7 @@ impl LabelTable {
                     let set = (!labels.is_empty()).then(|| interned.set(labels));
                     Some((self.place(*film), film.0.as_u128(), set))
                 }
-                _ => None,
+                LabelChange::Definition { .. } => None,
             })
             .collect();
         // Of one film's changes the last counts: the sort leaves them in their order.

@@ -12,8 +12,7 @@ use crate::support::{Canned, KeyServer, Relay, Served, until};
 const RULES: &str = "default = \"allow\"\n[[rule]]\npath = \"/me\"\nauthenticated = true\n";
 
 /// What a verifier's user of Redis may do: the line of the README.
-const READER: &str =
-    "user verifier on >read-only ~{usher}:feed:* resetchannels -@all +ping +get +xread +xrange +xrevrange";
+const READER: &str = "user verifier on >read-only ~{usher}:feed:* resetchannels -@all +ping +get +hget +xread +xrange +xrevrange";
 
 const SOON: Duration = Duration::from_secs(20);
 

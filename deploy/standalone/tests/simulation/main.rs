@@ -14,6 +14,7 @@ mod checker;
 mod database;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod log;

@@ -117,45 +117,46 @@ impl<L: FeedLog> Reader<L> {
 
     /// Reads a chunk of the table that is being loaded. A table that is not whole is given up: the next heartbeat names one.
     pub(super) async fn load_chunk(&mut self) -> Result<(), Interruption> {
-        let Some(loading) = &self.labels.loading else {
+        let Some(mut loading) = self.labels.loading.take() else {
             return Ok(());
         };
-        let table = loading.table;
-        if loading.digest.chunks() < table.chunks {
-            let index = loading.digest.chunks();
-            let chunk = self.log.chunk(table.id, index).await?;
-            let changes = chunk.as_deref().and_then(read);
-            return match (changes, chunk, &mut self.labels.loading) {
-                (Some(changes), Some(chunk), Some(loading)) => {
-                    loading.digest.update(&chunk);
-                    self.tell(FeedEvent::Labels(LabelUpdate::TablePart(changes)))
-                        .await
-                }
-                _ => {
-                    self.give_up("a part of it is missing, or cannot be read");
-                    Ok(())
-                }
+        let (table, index) = (loading.table, loading.digest.chunks());
+        if index < table.chunks {
+            let answer = self.log.chunk(table.id, index).await;
+            let Some((chunk, changes)) = answer.as_ref().ok().and_then(Option::as_deref).and_then(read)
+            else {
+                let chunk = answer.inspect_err(|_| self.labels.loading = Some(loading))?;
+                give_up(if chunk.is_some() {
+                    "a part of it cannot be read"
+                } else {
+                    "a part of it is missing"
+                });
+                return Ok(());
             };
+            loading.digest.update(chunk);
+            self.labels.loading = Some(loading);
+            return self
+                .tell(FeedEvent::Labels(LabelUpdate::TablePart(changes)))
+                .await;
         }
-        if self.labels.loading.take().map(|loading| loading.digest.finish()) != Some(table.digest) {
-            self.give_up("it is not the one that the heartbeat speaks of");
+        if loading.digest.finish() != table.digest {
+            give_up("it is not the one that the heartbeat speaks of");
             return Ok(());
         }
         self.labels.has_table = true;
         self.tell(FeedEvent::Labels(LabelUpdate::TableEnds)).await?;
         self.tell_proved().await
     }
-
-    fn give_up(&mut self, why: &str) {
-        self.labels.loading = None;
-        tracing::warn!(why, "the table of labels cannot be loaded; trying again");
-    }
 }
 
-fn read(chunk: &[u8]) -> Option<Vec<LabelChange>> {
-    let is_sane = chunk.len() <= limits::LABEL_CHUNK_BYTES_MAX;
-    wire::read_chunk(chunk)
-        .collect::<Result<_, _>>()
-        .ok()
-        .filter(|_| is_sane)
+fn give_up(why: &str) {
+    tracing::warn!(why, "the table of labels cannot be loaded; trying again");
+}
+
+fn read(chunk: &[u8]) -> Option<(&[u8], Vec<LabelChange>)> {
+    if chunk.len() > limits::LABEL_CHUNK_BYTES_MAX {
+        return None;
+    }
+    let changes: Result<Vec<LabelChange>, _> = wire::read_chunk(chunk).collect();
+    changes.ok().map(|changes| (chunk, changes))
 }

@@ -8,6 +8,7 @@ use crate::feed::entry;
 use crate::feed::key::FeedSigningKey;
 use crate::feed::term::Term;
 
+mod labels;
 mod world;
 
 use world::{START, World, Writer, revocation};

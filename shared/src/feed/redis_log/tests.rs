@@ -12,8 +12,7 @@ use crate::testkit::{ModelLog, RedisServer};
 mod conformance;
 
 /// What a verifier's user of Redis may do.
-const READER: &str =
-    "user verifier on >read-only ~{usher}:feed:* resetchannels -@all +ping +get +xread +xrange +xrevrange";
+const READER: &str = "user verifier on >read-only ~{usher}:feed:* resetchannels -@all +ping +get +hget +xread +xrange +xrevrange";
 
 fn log_at(url: &str) -> RedisLog {
     RedisLog::new(RedisClient::open(&RedisSettings::at(url)).unwrap())
@@ -74,6 +73,36 @@ async fn an_unseen_stream_goes_away_by_itself_and_one_in_force_stays() {
     assert_eq!(log.append(append).await.unwrap(), Appended::Written);
     assert_eq!(server.command(&["PTTL", &stream_key(new)]), ":-1");
     assert_eq!(server.command(&["EXISTS", &stream_key(old)]), ":0");
+}
+
+#[tokio::test]
+async fn a_table_stays_while_it_is_needed_and_a_while_longer() {
+    let Some(server) = RedisServer::start_or_skip("tables", "") else {
+        return;
+    };
+    let mut log = log_at(&server.url());
+    let (term, old, new) = (Term::fresh(1), TableId::fresh(), TableId::fresh());
+    log.claim(term).await.unwrap();
+    let lives_for = |table| {
+        let answer = server.command(&["PTTL", &table_key(table)]);
+        answer.trim_start_matches(':').parse::<i64>().unwrap()
+    };
+    let ten_minutes = 590_000..=600_000;
+    for table in [old, new] {
+        assert!(log.put_chunk(term, table, 0, b"chunk").await.unwrap());
+        assert!(ten_minutes.contains(&lives_for(table)));
+    }
+    let mut append = beginning(term, vec![entry(1)]);
+    append.table = Some(old);
+    assert_eq!(log.append(append).await.unwrap(), Appended::Written);
+    assert!(lives_for(old) > 24 * 3_600_000);
+    let mut append = beginning(term, vec![entry(2)]);
+    (append.expected_last, append.pointer) = (Some(ItemId::entry(1)), PointerRule::InForce);
+    (append.table, append.replaced_table) = (Some(new), Some(old));
+    assert_eq!(log.append(append).await.unwrap(), Appended::Written);
+    assert!(lives_for(new) > 24 * 3_600_000);
+    assert!(ten_minutes.contains(&lives_for(old)), "who reads it can read on");
+    assert_eq!(log.chunk(old, 0).await.unwrap(), Some(b"chunk".to_vec()));
 }
 
 #[tokio::test]
@@ -270,7 +299,7 @@ async fn a_verifiers_user_needs_each_of_its_commands() {
         server.url().replace("redis://", "redis://verifier:read-only@"),
     );
     let epoch = Term::fresh(1);
-    for missing in ["get", "xread", "xrange", "xrevrange"] {
+    for missing in ["get", "hget", "xread", "xrange", "xrevrange"] {
         let mut command = vec!["ACL", "SETUSER", "verifier", "reset"];
         command.extend(words.split(' ').skip(1));
         let taken = format!("-{missing}");
@@ -285,6 +314,7 @@ async fn a_verifiers_user_needs_each_of_its_commands() {
                 .is_err(),
             reader.range(epoch, ItemId::default(), 1).await.is_err(),
             reader.newest(epoch, None, 1).await.is_err(),
+            reader.chunk(TableId::fresh(), 0).await.is_err(),
         ];
         assert_eq!(
             outcomes.iter().filter(|is_error| **is_error).count(),

@@ -55,6 +55,7 @@ async fn each_connection_goes_to_the_present_master() {
     let _: () = connection.set("k", "v").await.unwrap();
     let replicas = || sentinel.command(&["SENTINEL", "REPLICAS", "main"]);
     until(|| replicas().contains("master-link-status\nok")).await;
+    until(|| second.command(&["GET", "k"]).ends_with('v')).await;
 
     first.kill();
     ping(&mut connection).await.unwrap_err();

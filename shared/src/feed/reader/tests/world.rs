@@ -130,6 +130,14 @@ impl Writer {
             .with(|model| model.stream_mut(self.epoch).insert(id, body));
     }
 
+    /// Writes this as the next entry.
+    pub(super) fn put_entry(&mut self, bytes: Vec<u8>) {
+        let seq = self.chain.seq + 1;
+        self.chain = self.chain.with(seq, &bytes);
+        self.last = ItemId::entry(seq);
+        self.put(self.last, LogBody::Entry(bytes));
+    }
+
     /// The next entry, without writing it.
     pub(super) fn skip(&mut self, number: u128) -> Vec<u8> {
         let bytes = entry::encode(&revocation(number));

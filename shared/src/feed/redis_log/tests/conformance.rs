@@ -138,6 +138,24 @@ async fn reads<L: FeedWriter>(log: &mut L) {
     assert_eq!(log.follow(term, at(3, 0), 9, wait).await.unwrap(), []);
 }
 
+async fn tables<L: FeedWriter>(log: &mut L) {
+    let (term, other, table) = (Term::fresh(1), Term::fresh(2), TableId::fresh());
+    assert!(
+        !log.put_chunk(term, table, 0, b"a").await.unwrap(),
+        "no term is claimed"
+    );
+    log.claim(term).await.unwrap();
+    assert!(!log.put_chunk(other, table, 0, b"a").await.unwrap());
+    assert_eq!(log.chunk(table, 0).await.unwrap(), None);
+    for (index, bytes) in [(0, &b"a\0\xff"[..]), (1, b"b"), (1, b"c")] {
+        assert!(log.put_chunk(term, table, index, bytes).await.unwrap());
+    }
+    assert_eq!(log.chunk(table, 0).await.unwrap(), Some(b"a\0\xff".to_vec()));
+    assert_eq!(log.chunk(table, 1).await.unwrap(), Some(b"c".to_vec()));
+    assert_eq!(log.chunk(table, 2).await.unwrap(), None);
+    assert_eq!(log.chunk(TableId::fresh(), 0).await.unwrap(), None);
+}
+
 /// Many small steps by chance, each with what the log says to it.
 async fn chances<L: FeedWriter>(log: &mut L, terms: &[Term]) -> Vec<String> {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
@@ -208,6 +226,7 @@ async fn the_model_keeps_a_feed_as_it_should() {
     claims(&mut ModelLog::default()).await;
     writes(&mut ModelLog::default()).await;
     reads(&mut ModelLog::default()).await;
+    tables(&mut ModelLog::default()).await;
 }
 
 #[tokio::test]
@@ -222,6 +241,7 @@ async fn redis_keeps_a_feed_as_it_should() {
     claims(&mut empty()).await;
     writes(&mut empty()).await;
     reads(&mut empty()).await;
+    tables(&mut empty()).await;
 }
 
 #[tokio::test]
@@ -246,6 +266,7 @@ async fn a_cluster_keeps_a_feed_as_it_should() {
     claims(&mut empty()).await;
     writes(&mut empty()).await;
     reads(&mut empty()).await;
+    tables(&mut empty()).await;
 }
 
 #[tokio::test]

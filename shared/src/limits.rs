@@ -137,6 +137,9 @@ pub const LABEL_CHANGES_HELD_MAX: usize = 4_000_000;
 /// Films in one entry of the feed, or read for one chunk of a table: some 40 bytes each, so that neither holds up revocations.
 pub const LABEL_BATCH: u32 = 2000;
 
+/// A table of labels is not written anew for fewer bytes of changes.
+pub const LABEL_CHANGES_BYTES: u64 = 1024 * 1024;
+
 /// A chunk of a table, in bytes: [`LABEL_BATCH`] films with [`FILM_LABELS_MAX`] labels of the greatest length, and every label.
 pub const LABEL_CHUNK_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -7,6 +7,7 @@ use shared::config::{self, HumanDuration};
 use shared::crypto::random;
 use shared::feed::key::FeedSigningKey;
 use shared::feed::redis_log::RedisLog;
+use shared::limits;
 use shared::redis::RedisClient;
 use shared::time::Clock;
 use shared::token::ClaimsPolicy;
@@ -59,6 +60,7 @@ pub(super) fn redis_relay(
         RelaySettings {
             heartbeat: settings.relay.heartbeat.get(),
             without_database: settings.relay.without_database.get(),
+            label_changes_bytes: limits::LABEL_CHANGES_BYTES,
         },
         u64::from_be_bytes(random::bytes()),
     );

@@ -19,13 +19,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first wait after a failed round, doubled with each further one up to [`LOOK_EVERY`].
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// What the operator decided about the relay.
+/// How the relay works.
 #[derive(Clone, Copy, Debug)]
 pub struct RelaySettings {
     /// How often verifiers hear that all is well.
     pub heartbeat: Duration,
     /// For how long they hear it while the database is away.
     pub without_database: Duration,
+    /// The table of labels is written anew when the changes behind it have as many bytes as half of it, and at least this many.
+    pub label_changes_bytes: u64,
 }
 
 /// Brings the outbox of a database to a log, as one of any number of issuers.

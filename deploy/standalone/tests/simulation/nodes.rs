@@ -63,6 +63,8 @@ impl SimIssuer {
             RelaySettings {
                 heartbeat: Duration::from_secs(1),
                 without_database: Duration::from_mins(5),
+                // Few, so that tables are written anew within a run.
+                label_changes_bytes: 1000,
             },
             self.world.state().dice.next(),
         );

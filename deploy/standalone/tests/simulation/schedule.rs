@@ -15,7 +15,7 @@ use crate::checker::{History, Promise};
 use crate::faults::{Cast, Fault};
 use crate::labels::{FILMS, film};
 use crate::nodes::{SimIssuer, SimVerifier};
-use crate::world::{Database, Link, Node, World};
+use crate::world::{Database, Link, Node, START, World};
 
 const ISSUERS: usize = 2;
 const VERIFIERS: usize = 3;
@@ -53,6 +53,13 @@ fn key() -> Arc<FeedSigningKey> {
 impl Run {
     fn new(seed: u64) -> Self {
         let world = World::new(seed);
+        let mut history = History::default();
+        // More than a chunk from the beginning.
+        for number in 0..FILMS {
+            let value = number + 1;
+            world.state().database.labels.put(film(number), value);
+            history.relabelled(film(number), value, START);
+        }
         Self {
             issuers: Rc::new(RefCell::new(
                 (0..ISSUERS)
@@ -62,7 +69,7 @@ impl Run {
             verifiers: (0..VERIFIERS)
                 .map(|index| SimVerifier::new(&world, index, &key()))
                 .collect(),
-            history: Rc::default(),
+            history: Rc::new(RefCell::new(history)),
             world,
         }
     }

@@ -16,10 +16,7 @@ use super::{Reign, Round, RoundError, Tools};
 use crate::publish::database::RelayDatabase;
 use crate::store::feed::{Batch, LabelsTaken};
 
-/// The table is written anew when the entries behind it have as many bytes as half of it, and at least this many.
-const ENTRIES_BYTES_MIN: u64 = 1024 * 1024;
-
-/// It is written anew after this time if there are any: what is behind a table keeps the stream from being trimmed.
+/// The table is written anew after this time if there are any changes behind it: they keep the stream from being trimmed.
 const TABLE_AGE_MAX: Duration = Duration::from_hours(1);
 
 /// What is told about labels, and what is under way.
@@ -101,8 +98,8 @@ impl Labels {
         (self.last_entry > covered).then(|| covered.saturating_add(1))
     }
 
-    fn is_table_due(&self, now: BootTime) -> bool {
-        let bytes_max = ENTRIES_BYTES_MIN.max(self.table_bytes / 2);
+    fn is_table_due(&self, now: BootTime, bytes_min: u64) -> bool {
+        let bytes_max = bytes_min.max(self.table_bytes / 2);
         let is_old = self.oldest_entry().is_some() && now.since(self.written_at) > TABLE_AGE_MAX;
         self.told.is_none() || is_old || self.entries_bytes > bytes_max
     }
@@ -148,7 +145,11 @@ impl Reign {
             tracing::warn!("the table of labels is not as it was written; it is written anew");
             self.labels.audit = None;
         }
-        if is_whole && !self.labels.is_table_due(tools.clock.boot()) {
+        if is_whole
+            && !self
+                .labels
+                .is_table_due(tools.clock.boot(), tools.settings.label_changes_bytes)
+        {
             return Ok(Round::Rest);
         }
         self.labels.building = Some(Building {

@@ -108,6 +108,7 @@ impl Collector for Observed {
         self.cache(&mut page)?;
         self.keys(&mut page)?;
         self.revocations(&mut page)?;
+        self.labels(&mut page)?;
         self.rules(&mut page)?;
         self.shadow(&mut page)
     }
@@ -168,13 +169,11 @@ impl Observed {
         page.gauges("revocations", "Revocations held, by kind", "kind", counts)?;
         let bytes = u64::try_from(replica.set().memory_bytes()).unwrap_or(u64::MAX);
         page.gauge("revocations_bytes", "Bytes that they take", &bytes)?;
-        let states =
-            ["off", "loading", "fresh", "stale"].map(|state| (state, u64::from(state == freshness.as_str())));
         page.gauges(
             "revocation_replica_state",
             "1 for the state that the replica is in",
             "state",
-            states,
+            states(freshness),
         )?;
         if let Freshness::Fresh { age } | Freshness::Stale { age } = freshness {
             page.gauge(
@@ -235,6 +234,44 @@ impl Observed {
         Ok(())
     }
 
+    fn labels(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
+        let replica = self.0.revocations.labels();
+        let clock = &self.0.clock;
+        let freshness = replica.view(clock.now(), clock.boot()).freshness;
+        let table = replica.table();
+        for (name, help, count) in [
+            ("labels", "Labels that there are", table.definitions().len()),
+            ("labelled_films", "Films that carry labels", table.films()),
+            (
+                "labels_bytes",
+                "Bytes that they take, about",
+                table.memory_bytes(),
+            ),
+        ] {
+            page.gauge(name, help, &u64::try_from(count).unwrap_or(u64::MAX))?;
+        }
+        page.counters(
+            "label_entries",
+            "Changes of labels taken in, by kind; one that was read again counts again",
+            "kind",
+            replica.entries(),
+        )?;
+        page.gauges(
+            "label_replica_state",
+            "1 for the state that the knowledge of labels is in",
+            "state",
+            states(freshness),
+        )?;
+        if let Freshness::Fresh { age } | Freshness::Stale { age } = freshness {
+            page.gauge(
+                "label_replica_age_seconds",
+                "How old the knowledge of labels is",
+                &age.as_secs_f64(),
+            )?;
+        }
+        Ok(())
+    }
+
     fn rules(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
         let store = &self.0.policy;
         let in_force = store.current();
@@ -289,6 +326,11 @@ impl Observed {
             &u64::from(shadow.rules.is_behind()),
         )
     }
+}
+
+/// Every state, with 1 for the one that it is.
+fn states(freshness: Freshness) -> [(&'static str, u64); 4] {
+    ["off", "loading", "fresh", "stale"].map(|state| (state, u64::from(state == freshness.as_str())))
 }
 
 /// The page of metrics, as it is being written.

@@ -5,6 +5,7 @@
 
 mod counts;
 mod freshness;
+mod labels;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +19,16 @@ use tokio_util::sync::CancellationToken;
 
 use self::counts::FeedCounts;
 pub use self::freshness::{Freshness, StalenessBounds};
+pub use self::labels::{KnownLabels, LabelReplica, LabelView};
 
 /// How often facts that can refuse nothing any more are dropped.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// The revocations known here. Readers take no lock.
+/// The revocations known here, and what comes with them. Readers take no lock.
 #[derive(Debug)]
 pub struct RevocationReplica {
     set: RevocationSet,
+    labels: LabelReplica,
     is_off: bool,
     bounds: StalenessBounds,
     /// The newest heartbeat that counted, and what became of it.
@@ -64,6 +67,7 @@ impl RevocationReplica {
     pub fn new(bounds: StalenessBounds) -> Self {
         Self {
             set: RevocationSet::default(),
+            labels: LabelReplica::new(bounds),
             is_off: false,
             bounds,
             heard: ArcSwapOption::empty(),
@@ -77,6 +81,7 @@ impl RevocationReplica {
     pub fn off(bounds: StalenessBounds) -> Self {
         Self {
             is_off: true,
+            labels: LabelReplica::off(bounds),
             ..Self::new(bounds)
         }
     }
@@ -136,6 +141,11 @@ impl RevocationReplica {
     /// The facts, for the metrics and the snapshot.
     pub fn set(&self) -> &RevocationSet {
         &self.set
+    }
+
+    /// The film labels, of which the same feed tells.
+    pub const fn labels(&self) -> &LabelReplica {
+        &self.labels
     }
 
     /// The newest heartbeat that counted, whatever came behind it.
@@ -202,10 +212,11 @@ impl RevocationReplica {
                     self.counts.entry(revocation);
                 }
             }
-            FeedEvent::Labels(_) => {}
+            FeedEvent::Labels(update) => self.labels.take_in(update),
             FeedEvent::Heartbeat(heartbeat) => self.hear(heartbeat, clock),
             FeedEvent::Lost(gap) => {
                 self.counts.gap(*gap);
+                self.labels.lose();
                 if let Some(heard) = self.heard.load_full() {
                     self.heard.store(Some(Arc::new(Heard {
                         is_whole: false,
@@ -236,9 +247,11 @@ impl RevocationReplica {
                 "the revocations are loaded"
             );
         }
+        let read_at = heartbeat.read_at.unwrap_or_else(|| clock.boot());
+        self.labels.hear(heartbeat.labels, read_at);
         self.heard.store(Some(Arc::new(Heard {
             heartbeat: heartbeat.clone(),
-            read_at: heartbeat.read_at.unwrap_or_else(|| clock.boot()),
+            read_at,
             latest: before
                 .as_deref()
                 .map_or(heartbeat.time, |before| before.latest.max(heartbeat.time)),

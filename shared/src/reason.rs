@@ -152,7 +152,7 @@ impl Reason {
             Self::UntrustedProxy => "this peer may not ask on behalf of others",
             Self::CrossSite => "a request by cookie must come from an allowed origin",
             Self::NoKeys => "no keys are known yet",
-            Self::StaleReplica => "the revocations known here are too old to decide",
+            Self::StaleReplica => "what is known here of revocations or labels is too old to decide",
         }
     }
 }

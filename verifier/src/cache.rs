@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::{ArcSwapOption, Guard};
 use foldhash::quality::RandomState;
 use http::HeaderValue;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use shared::label::{Definitions, Satisfied};
 use shared::token::{Claims, SignedToken};
 
 /// What an entry takes beside key and value, about: the map's slot, the counters and queues of the eviction policy.
@@ -24,6 +26,8 @@ pub struct CachedToken {
     pub key_since: u64,
     /// The identity headers, rendered.
     pub identity: IdentityHeaders,
+    /// The labels that its holder satisfied when they were last worked out.
+    satisfied: ArcSwapOption<Satisfied>,
 }
 
 /// The values of the identity headers of one caller.
@@ -55,7 +59,25 @@ impl CachedToken {
             signed,
             key_since,
             identity,
+            satisfied: ArcSwapOption::empty(),
         }
+    }
+
+    /// The labels that its holder satisfies, if they have been worked out by these definitions.
+    #[inline]
+    pub fn satisfied(&self, by: &Definitions) -> Option<Guard<Option<Arc<Satisfied>>>> {
+        let kept = self.satisfied.load();
+        let is_current = kept
+            .as_ref()
+            .is_some_and(|kept| kept.generation() == by.generation());
+        is_current.then_some(kept)
+    }
+
+    /// Works out the labels that its holder satisfies, and keeps them.
+    pub fn satisfy(&self, by: &Definitions) -> Arc<Satisfied> {
+        let satisfied = Arc::new(by.satisfied_by(&self.signed.claims().roles));
+        self.satisfied.store(Some(Arc::clone(&satisfied)));
+        satisfied
     }
 
     fn memory_bytes(&self) -> usize {
@@ -65,7 +87,11 @@ impl CachedToken {
             roles,
             ..
         } = &self.identity;
-        self.signed.memory_bytes() + size_of::<Self>() + subject.len() + session.len() + roles.len()
+        let satisfied = self.satisfied.load();
+        let labels = satisfied
+            .as_ref()
+            .map_or(0, |satisfied| size_of::<Satisfied>() + satisfied.memory_bytes());
+        self.signed.memory_bytes() + size_of::<Self>() + subject.len() + session.len() + roles.len() + labels
     }
 }
 
@@ -126,7 +152,7 @@ impl TokenCache {
         found
     }
 
-    /// Keeps a token.
+    /// Keeps a token, and counts the bytes that it takes now.
     pub fn keep(&self, token: &str, cached: Arc<CachedToken>) {
         self.entries.insert(token.into(), cached);
     }

@@ -5,19 +5,24 @@ pub mod shadow;
 
 use std::sync::Arc;
 
+use ::http::HeaderValue;
+use arc_swap::Guard;
 use shared::credentials::{Credentials, CredentialsError};
+use shared::id::FilmId;
+use shared::label::{Definitions, Satisfied};
 use shared::limits::LEEWAY_MAX;
 use shared::reason::Reason;
 use shared::revocation::Refusal;
 use shared::time::{BootTime, Clock};
 use shared::token::{CompactToken, TokenError, TokenFormat};
 
-use self::observe::{Observer, Step, Unobserved};
+use self::observe::{FilmStep, Observer, Step, Unobserved};
 use self::shadow::Shadow;
 use crate::cache::{CachedToken, TokenCache};
 use crate::keys::{KeyReplica, KeyRing};
-use crate::policy::{Ask, Caller, OnStale, Permitted, Policy, PolicyStore, decide};
-use crate::revocation::{RevocationReplica, RevocationView};
+use crate::policy::decide::Met;
+use crate::policy::{Ask, Caller, FilmVerdict, OnStale, Permitted, Policy, PolicyStore, Route, meet};
+use crate::revocation::{Freshness, KnownLabels, LabelView, RevocationReplica, RevocationView};
 
 /// What a proxy asks: may this request, with these credentials, pass?
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,8 @@ pub struct Admitted {
     pub permitted: Permitted,
     /// Who it is; `None`: anonymous.
     pub token: Option<Arc<CachedToken>>,
+    /// The labels that the caller satisfies, parted by commas; empty where too little is known of labels.
+    pub labels: HeaderValue,
 }
 
 /// Everything that a decision looks into.
@@ -70,6 +77,16 @@ struct Moment<'a> {
     boot: BootTime,
     keys: &'a KeyRing,
     revocations: RevocationView<'a>,
+    labels: LabelView,
+}
+
+/// What decides about a caller, as of one moment.
+struct Ground<'a> {
+    ask: &'a Ask,
+    film: Option<FilmId>,
+    freshness: Freshness,
+    /// What may be decided by.
+    known: Option<&'a KnownLabels>,
 }
 
 impl Pipeline {
@@ -109,11 +126,13 @@ impl Pipeline {
         let (now, boot) = (self.clock.now(), self.clock.boot());
         let keys = self.keys.current();
         let revocations = self.revocations.view(now, boot);
+        let labels = self.revocations.labels().view(now, boot);
         let rules = self.policy.current();
         let moment = Moment {
             boot,
             keys: &keys,
             revocations,
+            labels,
         };
         decide(&rules.policy, &moment)
     }
@@ -129,19 +148,23 @@ impl Pipeline {
             boot,
             keys,
             revocations,
+            labels,
         } = moment;
         let route = policy.route(question.path, question.method, question.host);
         observer.take(Step::Route(route));
-        if route.is_host_unknown() {
+        if route.is_host_unknown() || route.is_film_malformed() {
             return Err(Reason::Request);
         }
-        let ask = route.ask();
+        let on_stale = route.on_stale().unwrap_or(self.on_stale);
+        let ground = Ground::of(route, labels, on_stale);
         observer.take(Step::Credentials(question.credentials));
         let (token, is_cookie) = match question.credentials {
-            Ok(Credentials::None) => return admit_anonymous(ask, observer),
+            Ok(Credentials::None) => return ground.admit_anonymous(observer),
             Ok(Credentials::Bearer(token)) => (token, false),
             Ok(Credentials::Cookie(token)) => (token, true),
-            Err(CredentialsError::AmbiguousCookie) if ask.is_open() => return admit_anonymous(ask, observer),
+            Err(error @ CredentialsError::AmbiguousCookie) => {
+                return ground.admit_as_anonymous(error.reason(), observer);
+            }
             Err(error) => return Err(error.reason()),
         };
 
@@ -159,13 +182,11 @@ impl Pipeline {
         });
         let live = match judged {
             Ok(live) => live,
-            // Browsers send cookies unasked, so one that says nothing is no reason to keep somebody out.
-            Err(reason) if is_cookie && ask.is_open() && is_about_credentials(reason) => {
-                return admit_anonymous(ask, observer);
+            Err(reason) if is_cookie && is_about_credentials(reason) => {
+                return ground.admit_as_anonymous(reason, observer);
             }
             Err(reason) => return Err(reason),
         };
-        let on_stale = route.on_stale().unwrap_or(self.on_stale);
         observer.take(Step::Freshness(revocations.freshness, on_stale));
         if !revocations.freshness.is_trusted() && on_stale == OnStale::Deny {
             return Err(Reason::StaleReplica);
@@ -176,11 +197,38 @@ impl Pipeline {
                 return Err(Reason::CrossSite);
             }
         }
-        let decided = decide(ask, Caller::live(live));
-        observer.take(Step::Rule(ask, decided.map(|_| ())));
+        let met = meet(ground.ask, Caller::live(live));
+        observer.take(Step::Rule(ground.ask, met.map(|_| ())));
+        let (met, cached) = (met?, checked.as_ref().map_err(|reason| *reason)?);
+        let kept;
+        let satisfied = match ground.known.map(|known| &**known.definitions) {
+            None => None,
+            Some(by) if cached.signed.claims().superuser => Some(by.all()),
+            Some(by) => {
+                kept = self.satisfied(token, cached, by);
+                kept.as_deref()
+            }
+        };
+        let permitted = ground.ask_labels(met, satisfied, observer)?;
         Ok(Admitted {
-            permitted: decided?,
+            permitted,
+            labels: names(satisfied),
             token: checked.ok(),
+        })
+    }
+
+    /// The labels that the holder of a token satisfies, kept with the token until the definitions change.
+    fn satisfied(
+        &self,
+        token: &str,
+        cached: &Arc<CachedToken>,
+        by: &Definitions,
+    ) -> Guard<Option<Arc<Satisfied>>> {
+        cached.satisfied(by).unwrap_or_else(|| {
+            let satisfied = cached.satisfy(by);
+            // It takes more bytes now, or less.
+            self.cache.keep(token, Arc::clone(cached));
+            Guard::from_inner(Some(satisfied))
         })
     }
 
@@ -221,13 +269,67 @@ impl Pipeline {
     }
 }
 
-fn admit_anonymous(ask: &Ask, observer: &mut impl Observer) -> Result<Admitted, Reason> {
-    let decided = decide(ask, Caller::ANONYMOUS);
-    observer.take(Step::AnonymousRule(ask, decided.map(|_| ())));
-    Ok(Admitted {
-        permitted: decided?,
-        token: None,
-    })
+impl<'a> Ground<'a> {
+    fn of(route: Route<'a>, labels: &'a LabelView, on_stale: OnStale) -> Self {
+        Self {
+            ask: route.ask(),
+            film: route.film(),
+            freshness: labels.freshness,
+            known: match on_stale {
+                OnStale::Deny => labels.trusted(),
+                OnStale::Allow => labels.known(),
+            },
+        }
+    }
+
+    fn admit_anonymous(&self, observer: &mut impl Observer) -> Result<Admitted, Reason> {
+        let met = meet(self.ask, Caller::ANONYMOUS);
+        observer.take(Step::AnonymousRule(self.ask, met.map(|_| ())));
+        let satisfied = self.known.map(|known| known.definitions.anonymous());
+        Ok(Admitted {
+            permitted: self.ask_labels(met?, satisfied, observer)?,
+            token: None,
+            labels: names(satisfied),
+        })
+    }
+
+    /// Admits somebody whose cookie says nothing, for this reason, if an anonymous caller may pass: browsers send cookies
+    /// unasked, so it is no reason to keep somebody out. Whoever may not is told what is wrong with the cookie.
+    fn admit_as_anonymous(&self, reason: Reason, observer: &mut impl Observer) -> Result<Admitted, Reason> {
+        if !self.ask.is_open() {
+            return Err(reason);
+        }
+        self.admit_anonymous(observer).map_err(|closed| match closed {
+            Reason::Missing => reason,
+            other => other,
+        })
+    }
+
+    fn ask_labels(
+        &self,
+        met: Met<'_>,
+        satisfied: Option<&Satisfied>,
+        observer: &mut impl Observer,
+    ) -> Result<Permitted, Reason> {
+        let Some(film) = self.film else {
+            return met.permit(FilmVerdict::NotAsked);
+        };
+        let known = self.known.zip(satisfied);
+        let by = known.map(|(known, satisfied)| (&**known.table, satisfied));
+        let permitted = met.permit(FilmVerdict::of(film, by));
+        observer.take(Step::Film(FilmStep {
+            film,
+            freshness: self.freshness,
+            known,
+            judged: permitted.map(|_| ()),
+        }));
+        permitted
+    }
+}
+
+fn names(satisfied: Option<&Satisfied>) -> HeaderValue {
+    const NOTHING_KNOWN: HeaderValue = HeaderValue::from_static("");
+    satisfied.map_or(NOTHING_KNOWN, |satisfied| satisfied.names().clone())
 }
 
 fn outcome(decided: &Result<Admitted, Reason>) -> Result<(), Reason> {

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use shared::id::FilmId;
 use shared::limits::RULES_BYTES_MAX;
 use shared::token::ClaimsPolicy;
 
@@ -17,10 +18,19 @@ pub mod store;
 mod table;
 pub mod template;
 
-pub use decide::{Caller, Permitted, decide};
+pub use decide::{Caller, FilmVerdict, Permitted, meet};
 pub use rule::{Ask, OnStale, Rule};
 pub use store::{InForce, PolicyStore, RulesSource};
 pub use table::{Match, Table};
+
+/// What rules are compiled against.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// What a token must say where a rule does not ask for an audience of its own.
+    pub claims: ClaimsPolicy,
+    /// Whether anything will be known of film labels: without a feed there is nothing.
+    pub has_labels: bool,
+}
 
 /// The rules in force, whole.
 #[derive(Debug)]
@@ -36,6 +46,16 @@ pub struct Policy {
 pub struct Route<'a> {
     policy: &'a Policy,
     found: Option<Match<'a>>,
+    film: Film,
+}
+
+/// The film that a request is about.
+#[derive(Clone, Copy, Debug)]
+enum Film {
+    NotAsked,
+    Is(FilmId),
+    /// Its id is no UUID.
+    Malformed,
 }
 
 /// Why a rules file is not taken.
@@ -83,14 +103,13 @@ impl fmt::Display for Finding {
 }
 
 impl Policy {
-    /// Reads and compiles a rules file. `claims` is what a token must say where a rule does not ask for an audience
-    /// of its own.
+    /// Reads and compiles a rules file.
     ///
     /// # Errors
     ///
     /// A [`PolicyError`] that names the file and, where it can, line and column of each thing that is wrong.
-    pub fn load(path: &Path, claims: &ClaimsPolicy) -> Result<Self, PolicyError> {
-        Self::parse(&read(path)?, &path.display().to_string(), claims)
+    pub fn load(path: &Path, basis: &Basis) -> Result<Self, PolicyError> {
+        Self::parse(&read(path)?, &path.display().to_string(), basis)
     }
 
     /// Compiles the text of a rules file; `file` is its name in messages.
@@ -98,21 +117,29 @@ impl Policy {
     /// # Errors
     ///
     /// [`PolicyError::Findings`] with everything that is wrong.
-    pub fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Self, PolicyError> {
-        file::parse(text, file, claims)
+    pub fn parse(text: &str, file: &str, basis: &Basis) -> Result<Self, PolicyError> {
+        file::parse(text, file, basis)
     }
 
     /// What decides about a request. `path` is canonical; `host` is `None` where none is known.
     pub fn route(&self, path: &str, method: &str, host: Option<&str>) -> Route<'_> {
+        let found = self.table.find(path, method, host);
+        let film_at = found.and_then(|found| found.rule.film_at);
         Route {
             policy: self,
-            found: self.table.find(path, method, host),
+            found,
+            film: film_at.map_or(Film::NotAsked, |at| film_in(path, at)),
         }
     }
 
     /// The rules in file order.
     pub fn rules(&self) -> &[Rule] {
         self.table.rules()
+    }
+
+    /// Whether any rule asks the labels of films.
+    pub fn asks_labels(&self) -> bool {
+        self.rules().iter().any(|rule| rule.film_at.is_some())
     }
 
     /// What is suspicious about the file, though it can be used.
@@ -144,10 +171,33 @@ impl<'a> Route<'a> {
         self.rule().and_then(|rule| rule.on_stale)
     }
 
+    /// The film whose labels decide as well; `None`: the rule asks none.
+    pub const fn film(self) -> Option<FilmId> {
+        match self.film {
+            Film::Is(film) => Some(film),
+            Film::NotAsked | Film::Malformed => None,
+        }
+    }
+
     /// Whether the rule asks for a host, and none is known.
     pub fn is_host_unknown(self) -> bool {
         self.found.is_some_and(|found| found.is_host_unknown)
     }
+
+    /// Whether the rule asks the labels of a film, and its id is no UUID.
+    pub const fn is_film_malformed(self) -> bool {
+        matches!(self.film, Film::Malformed)
+    }
+}
+
+/// The film that a segment of a canonical path names: by a UUID with its hyphens, in either case (RFC 9562 section 4). The
+/// other forms that some read as UUIDs are none here: a film has one spelling but for the case.
+fn film_in(path: &str, at: usize) -> Film {
+    const UUID_BYTES: usize = 36;
+    let segment = path.split('/').skip(1).nth(at).unwrap_or_default();
+    let film = Some(segment).filter(|segment| segment.len() == UUID_BYTES);
+    film.and_then(|film| film.parse().ok())
+        .map_or(Film::Malformed, Film::Is)
 }
 
 /// The text of a rules file, within its bound.

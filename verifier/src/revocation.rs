@@ -204,7 +204,7 @@ impl RevocationReplica {
         }
     }
 
-    fn take_in(&self, event: &FeedEvent, clock: &dyn Clock) {
+    pub(crate) fn take_in(&self, event: &FeedEvent, clock: &dyn Clock) {
         match event {
             FeedEvent::Entries { revocations, .. } => {
                 self.set.apply_all(revocations);

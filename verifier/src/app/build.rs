@@ -25,7 +25,7 @@ use crate::keys::http::KeysAt;
 use crate::metrics::DecisionCounts;
 use crate::pipeline::Pipeline;
 use crate::pipeline::shadow::Shadow;
-use crate::policy::{PolicyStore, RulesSource};
+use crate::policy::{Basis, PolicyStore, RulesSource};
 use crate::settings::{Revocations, Settings, http_url};
 
 /// Where revocations come from.
@@ -114,7 +114,7 @@ pub(super) fn open_rules(
             });
         }
     };
-    Ok(PolicyStore::open(source, claims(settings))?)
+    Ok(PolicyStore::open(source, basis(settings))?)
 }
 
 /// The rules that are tried, if there are any.
@@ -122,16 +122,19 @@ pub(super) fn open_shadow(settings: &Settings) -> Result<Option<Arc<Shadow>>, St
     let Some(path) = &settings.shadow_rules else {
         return Ok(None);
     };
-    let rules = PolicyStore::open(RulesSource::File(path.clone()), claims(settings))?;
+    let rules = PolicyStore::open(RulesSource::File(path.clone()), basis(settings))?;
     Ok(Some(Arc::new(Shadow::new(rules))))
 }
 
-/// What a token must say where a rule does not ask for another audience.
-fn claims(settings: &Settings) -> ClaimsPolicy {
-    ClaimsPolicy {
-        issuer: settings.issuer.as_str().into(),
-        audience: settings.audience.as_str().into(),
-        leeway_s: i64::try_from(settings.leeway.get().as_secs()).unwrap_or(0),
+/// What rules are compiled against.
+fn basis(settings: &Settings) -> Basis {
+    Basis {
+        claims: ClaimsPolicy {
+            issuer: settings.issuer.as_str().into(),
+            audience: settings.audience.as_str().into(),
+            leeway_s: i64::try_from(settings.leeway.get().as_secs()).unwrap_or(0),
+        },
+        has_labels: settings.revocations != Revocations::Off,
     }
 }
 

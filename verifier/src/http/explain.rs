@@ -7,13 +7,14 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use serde::{Deserialize, Serialize};
 use shared::credentials::Credentials;
+use shared::label::{LabelName, Satisfied};
 use shared::path::CanonicalPath;
 use shared::reason::Reason;
 
 use super::original::{Original, Unreadable};
 use super::router::Endpoint;
 use super::verify::{Asked, Context};
-use crate::pipeline::observe::{Observer, Step};
+use crate::pipeline::observe::{FilmStep, Observer, Step};
 use crate::policy::{OnStale, Route};
 use crate::revocation::Freshness;
 
@@ -143,6 +144,14 @@ pub fn explain(context: &Context, inquiry: &Inquiry) -> Explanation {
     }
 }
 
+/// Labels, for a person.
+fn list(satisfied: &Satisfied) -> String {
+    match satisfied.names().to_str() {
+        Ok("") | Err(_) => "none".to_owned(),
+        Ok(names) => names.replace(',', ", "),
+    }
+}
+
 /// The request as a proxy would tell it.
 fn headers(inquiry: &Inquiry) -> Result<HeaderMap, Unreadable> {
     let bearer = inquiry.token.as_ref().map(|token| format!("Bearer {token}"));
@@ -211,13 +220,55 @@ impl Told {
         };
         self.rule_line = Some(rule.line);
         let about = format!("the one on line {} matches, {}", rule.line, rule.template);
+        let ask = route.ask();
         if route.is_host_unknown() {
             self.failed(
                 "rule",
                 format!("{about}; it is about certain hosts, and no host is known"),
             );
+        } else if route.is_film_malformed() {
+            self.failed(
+                "rule",
+                format!("{about}; it is about a film, and what stands there is no UUID"),
+            );
+        } else if let Some(film) = route.film() {
+            let labels = format!("what the labels of the film {film} ask for");
+            self.passed(
+                "rule",
+                if ask.is_open() {
+                    format!("{about}; it asks for {labels}")
+                } else {
+                    format!("{about}; it asks for {ask}; and for {labels}")
+                },
+            );
         } else {
-            self.passed("rule", format!("{about}; it asks for {}", route.ask()));
+            self.passed("rule", format!("{about}; it asks for {ask}"));
+        }
+    }
+
+    fn film(&mut self, step: &FilmStep<'_>) {
+        let state = match step.freshness {
+            Freshness::Off => "there is no feed, so nothing is known of labels".to_owned(),
+            Freshness::Loading => "the labels are being loaded".to_owned(),
+            Freshness::Fresh { age } => format!("the labels are {} ms old", age.as_millis()),
+            Freshness::Stale { age } => format!("the labels are too old: {} ms", age.as_millis()),
+        };
+        let about = match step.known {
+            None => state,
+            Some((known, satisfied)) => {
+                let carried = known.table.film(step.film);
+                let carries = if carried.is_empty() {
+                    "none, and is open to all".to_owned()
+                } else {
+                    let names: Vec<&str> = carried.iter().map(LabelName::as_str).collect();
+                    format!("{}; the caller satisfies {}", names.join(", "), list(satisfied))
+                };
+                format!("the film carries {carries}; {state}")
+            }
+        };
+        match step.judged {
+            Ok(()) => self.passed("labels", about),
+            Err(reason) => self.failed("labels", format!("{reason}: {}; {about}", reason.describe())),
         }
     }
 }
@@ -268,6 +319,7 @@ impl Observer for Told {
             Step::CrossSite(true) => self.judged("origin", Err(Reason::CrossSite), ""),
             Step::CrossSite(false) => self.passed("origin", "the cookie counts"),
             Step::Rule(ask, judged) => self.judged("caller", judged, format!("has {ask}, or is a superuser")),
+            Step::Film(step) => self.film(&step),
             Step::AnonymousRule(ask, judged) => {
                 self.judged("caller", judged, format!("is anonymous, and needs {ask}"));
             }

@@ -25,7 +25,6 @@ pub(super) const REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const LOGIN: HeaderName = HeaderName::from_static("x-auth-login");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// How long to wait before asking again: keys and revocations come by themselves within a second, as a rule.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -70,8 +69,7 @@ impl Answers {
             (SESSION, identity.session.clone()),
             (ROLES, identity.roles.clone()),
             (SUPERUSER, identity.superuser.clone()),
-            // There are no labels yet that anybody could satisfy.
-            (LABELS, EMPTY),
+            (LABELS, admitted.labels.clone()),
         ]
     }
 

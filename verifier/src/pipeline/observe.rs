@@ -1,11 +1,13 @@
 //! What can be told of a decision while it is made.
 
 use shared::credentials::{Credentials, CredentialsError};
+use shared::id::FilmId;
+use shared::label::Satisfied;
 use shared::reason::Reason;
 
 use crate::cache::CachedToken;
 use crate::policy::{Ask, OnStale, Route};
-use crate::revocation::Freshness;
+use crate::revocation::{Freshness, KnownLabels};
 
 /// One step of a decision, in the order in which they are taken. A decision ends at the first that refuses.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,21 @@ pub enum Step<'a> {
     Rule(&'a Ask, Result<(), Reason>),
     /// What the rule says to whoever has none, or none that counts.
     AnonymousRule(&'a Ask, Result<(), Reason>),
+    /// What the labels of the film say, where the rule asks them.
+    Film(FilmStep<'a>),
+}
+
+/// What goes into a verdict by labels.
+#[derive(Clone, Copy, Debug)]
+pub struct FilmStep<'a> {
+    /// The film.
+    pub film: FilmId,
+    /// How far the labels can be trusted.
+    pub freshness: Freshness,
+    /// What is known of labels, and which of them the caller satisfies; `None`: nothing that may be decided by.
+    pub known: Option<(&'a KnownLabels, &'a Satisfied)>,
+    /// The verdict.
+    pub judged: Result<(), Reason>,
 }
 
 /// Somebody who is told the steps.

@@ -1,3 +1,4 @@
+mod films;
 mod properties;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::keys::{KeySchedule, WatchedKeys};
-use crate::policy::RulesSource;
+use crate::policy::{Basis, RulesSource};
 use crate::revocation::StalenessBounds;
 
 const START: UnixMillis = UnixMillis(1_795_376_000_000);
@@ -81,7 +82,16 @@ impl World {
             clock: clock.clone(),
             keys,
             revocations,
-            policy: Arc::new(PolicyStore::open(RulesSource::BuiltIn(rules), claims).unwrap()),
+            policy: Arc::new(
+                PolicyStore::open(
+                    RulesSource::BuiltIn(rules),
+                    Basis {
+                        claims,
+                        has_labels: true,
+                    },
+                )
+                .unwrap(),
+            ),
             token_format: TokenFormat::OURS,
             cache: TokenCache::new(1024 * 1024),
             on_stale: OnStale::Deny,

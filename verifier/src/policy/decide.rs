@@ -1,5 +1,7 @@
 //! The verdict: what a rule asks, against who is asking. Pure.
 
+use shared::id::FilmId;
+use shared::label::{LabelTable, Satisfied};
 use shared::reason::Reason;
 use shared::revocation::LiveToken;
 use shared::role::RoleSet;
@@ -30,7 +32,35 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The proof that a caller may do what was asked about. [`decide`] alone makes it.
+/// What the labels of a film say to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilmVerdict {
+    /// The rule does not ask them.
+    NotAsked,
+    /// The film has none, or the caller satisfies each.
+    Open,
+    /// One of them asks for more.
+    Closed,
+    /// Nobody can tell: too little is known of labels.
+    Untold,
+}
+
+impl FilmVerdict {
+    /// What they say to somebody who satisfies these labels, by a table; `None`: by nothing.
+    pub fn of(film: FilmId, known: Option<(&LabelTable, &Satisfied)>) -> Self {
+        match known {
+            None => Self::Untold,
+            Some((table, satisfied)) if table.is_open(film, satisfied) => Self::Open,
+            Some(_) => Self::Closed,
+        }
+    }
+}
+
+/// A caller who has what the rule itself asks for. [`meet`] alone makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'a>(Caller<'a>);
+
+/// The proof that a caller may do what was asked about. [`Met::permit`] alone makes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Permitted(());
 
@@ -41,7 +71,7 @@ pub struct Permitted(());
 /// - [`Reason::Missing`] if a token is needed and there is none.
 /// - [`Reason::Role`] if the token has none of the roles.
 /// - [`Reason::Denied`] if nobody but a superuser may pass.
-pub fn decide(ask: &Ask, caller: Caller<'_>) -> Result<Permitted, Reason> {
+pub fn meet<'a>(ask: &Ask, caller: Caller<'a>) -> Result<Met<'a>, Reason> {
     match (ask, caller.0) {
         (
             _,
@@ -50,16 +80,40 @@ pub fn decide(ask: &Ask, caller: Caller<'_>) -> Result<Permitted, Reason> {
             }),
         )
         | (Ask::Nothing, _)
-        | (Ask::Authenticated, Some(_)) => Ok(Permitted(())),
+        | (Ask::Authenticated, Some(_)) => Ok(Met(caller)),
         (_, None) => Err(Reason::Missing),
         (Ask::AnyRole(names), Some(Proved { roles, .. })) => {
             if names.iter().any(|name| roles.contains(name)) {
-                Ok(Permitted(()))
+                Ok(Met(caller))
             } else {
                 Err(Reason::Role)
             }
         }
         (Ask::Deny, Some(_)) => Err(Reason::Denied),
+    }
+}
+
+impl Met<'_> {
+    /// Judges the caller by the labels of the film, too. A superuser passes them all, known or not.
+    ///
+    /// # Errors
+    ///
+    /// - [`Reason::Missing`] if a label asks for more than an anonymous caller has.
+    /// - [`Reason::Label`] if it asks for more than the token has.
+    /// - [`Reason::StaleReplica`] if nobody can tell.
+    pub fn permit(self, labels: FilmVerdict) -> Result<Permitted, Reason> {
+        match (labels, self.0.0) {
+            (
+                _,
+                Some(Proved {
+                    is_superuser: true, ..
+                }),
+            )
+            | (FilmVerdict::NotAsked | FilmVerdict::Open, _) => Ok(Permitted(())),
+            (FilmVerdict::Closed, None) => Err(Reason::Missing),
+            (FilmVerdict::Closed, Some(_)) => Err(Reason::Label),
+            (FilmVerdict::Untold, _) => Err(Reason::StaleReplica),
+        }
     }
 }
 
@@ -72,56 +126,16 @@ pub struct Assumed<'a> {
     pub is_superuser: bool,
 }
 
-/// What [`decide`] would say, `None` being an anonymous caller. It proves nothing: there is no [`Permitted`] in it.
+/// What [`meet`] and [`Met::permit`] would say, `None` being an anonymous caller. It proves nothing: there is no
+/// [`Permitted`] in it.
 ///
 /// # Errors
 ///
-/// Those of [`decide`].
-pub fn decide_assuming(ask: &Ask, caller: Option<Assumed<'_>>) -> Result<(), Reason> {
+/// Theirs.
+pub fn decide_assuming(ask: &Ask, labels: FilmVerdict, caller: Option<Assumed<'_>>) -> Result<(), Reason> {
     let proved = caller.map(|Assumed { roles, is_superuser }| Proved { roles, is_superuser });
-    decide(ask, Caller(proved)).map(|_| ())
+    meet(ask, Caller(proved))?.permit(labels).map(|_| ())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn verdicts(ask: &Ask) -> [Result<(), Reason>; 4] {
-        let (none, editor) = (RoleSet::default(), ["editor", "user"].into_iter().collect());
-        [
-            Caller::ANONYMOUS,
-            Caller(Some(Proved {
-                roles: &none,
-                is_superuser: false,
-            })),
-            Caller(Some(Proved {
-                roles: &editor,
-                is_superuser: false,
-            })),
-            Caller(Some(Proved {
-                roles: &none,
-                is_superuser: true,
-            })),
-        ]
-        .map(|caller| decide(ask, caller).map(|_| ()))
-    }
-
-    #[test]
-    fn each_ask_against_each_caller() {
-        use Reason::{Denied, Missing, Role};
-        let roles = |names: &[&str]| Ask::AnyRole(names.iter().map(|name| (*name).into()).collect());
-        for (ask, expected) in [
-            (Ask::Nothing, [Ok(()), Ok(()), Ok(()), Ok(())]),
-            (Ask::Authenticated, [Err(Missing), Ok(()), Ok(()), Ok(())]),
-            (roles(&["editor"]), [Err(Missing), Err(Role), Ok(()), Ok(())]),
-            (
-                roles(&["admin", "user"]),
-                [Err(Missing), Err(Role), Ok(()), Ok(())],
-            ),
-            (roles(&["admin"]), [Err(Missing), Err(Role), Err(Role), Ok(())]),
-            (Ask::Deny, [Err(Missing), Err(Denied), Err(Denied), Ok(())]),
-        ] {
-            assert_eq!(verdicts(&ask), expected, "{ask:?}");
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::rule::{Ask, OnStale, Rule};
 use super::table::Table;
 use super::template::Template;
-use super::{Finding, Policy, PolicyError};
+use super::{Basis, Finding, Policy, PolicyError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,11 +44,11 @@ struct RuleEntry {
 }
 
 /// Compiles the text of a rules file.
-pub(super) fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Policy, PolicyError> {
+pub(super) fn parse(text: &str, file: &str, basis: &Basis) -> Result<Policy, PolicyError> {
     let mut reading = Reading {
         text,
         file,
-        claims,
+        basis,
         findings: Vec::new(),
     };
     let document: Document = match toml::from_str(text) {
@@ -94,7 +94,7 @@ pub(super) fn parse(text: &str, file: &str, claims: &ClaimsPolicy) -> Result<Pol
     }
     Ok(Policy {
         default,
-        claims: claims.clone(),
+        claims: basis.claims.clone(),
         table,
         warnings: reading.findings,
     })
@@ -111,7 +111,7 @@ pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
 struct Reading<'a> {
     text: &'a str,
     file: &'a str,
-    claims: &'a ClaimsPolicy,
+    basis: &'a Basis,
     findings: Vec<Finding>,
 }
 
@@ -145,17 +145,17 @@ impl Reading<'_> {
     fn rule(&mut self, entry: RuleEntry, span: &Range<usize>) -> Option<Rule> {
         let noted = self.findings.len();
         let template = self.template(entry.path, span);
-        let ask = self.ask(entry.anonymous, entry.authenticated, entry.roles, span);
+        let film_at = self.film(entry.film.as_ref(), template.as_ref());
+        let ask = self.ask(
+            entry.anonymous,
+            entry.authenticated,
+            entry.roles,
+            entry.film.as_ref(),
+            span,
+        );
         let methods = self.methods(entry.methods);
         let hosts = self.hosts(entry.hosts);
         let audience = self.audience(entry.audience);
-        if let Some(film) = entry.film {
-            self.note(
-                film.span(),
-                "film rules need the film labels, of which this version has no replica yet; \
-                 say `roles`, `authenticated` or `anonymous` instead",
-            );
-        }
         let (template, ask) = (template?, ask?);
         let (line, _) = place(self.text, span.start);
         (self.findings.len() == noted).then_some(Rule {
@@ -164,10 +164,11 @@ impl Reading<'_> {
             methods,
             hosts,
             ask,
+            film_at,
             on_stale: entry.on_stale,
             claims: audience.map(|audience| ClaimsPolicy {
                 audience,
-                ..self.claims.clone()
+                ..self.basis.claims.clone()
             }),
         })
     }
@@ -185,11 +186,36 @@ impl Reading<'_> {
             .ok()
     }
 
+    /// Which segment of the path is the film. `None` if it is none, or there is none.
+    fn film(&mut self, film: Option<&Spanned<String>>, template: Option<&Template>) -> Option<usize> {
+        let film = film?;
+        if !self.basis.has_labels {
+            self.note(
+                film.span(),
+                "the labels of films come in the revocation feed, and revocations are \"off\"; \
+                 say `roles`, `authenticated` or `anonymous` instead",
+            );
+            return None;
+        }
+        let text = film.get_ref();
+        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        // What is wrong with the path is said there.
+        let found = template.map(|template| name.and_then(|name| template.position(name)));
+        if found == Some(None) {
+            self.note(
+                film.span(),
+                format!("{text:?} is no placeholder of one segment in `path`; write its name in braces, such as \"{{film_id}}\""),
+            );
+        }
+        found.flatten()
+    }
+
     fn ask(
         &mut self,
         anonymous: Option<Spanned<bool>>,
         authenticated: Option<Spanned<bool>>,
         roles: Option<Spanned<Vec<Spanned<String>>>>,
+        film: Option<&Spanned<String>>,
         span: &Range<usize>,
     ) -> Option<Ask> {
         for (name, value) in [("anonymous", &anonymous), ("authenticated", &authenticated)] {
@@ -203,6 +229,14 @@ impl Reading<'_> {
                 self.note(
                     anonymous.span(),
                     "`anonymous` lets everybody pass, which `authenticated` and `roles` contradict; keep one of them",
+                );
+                None
+            }
+            (Some(anonymous), None, None) if film.is_some() => {
+                self.note(
+                    anonymous.span(),
+                    "`anonymous` lets everybody pass, which `film` contradicts; leave it out: \
+                     a film without labels is open to everybody as it is",
                 );
                 None
             }
@@ -220,10 +254,12 @@ impl Reading<'_> {
                 Some(Ask::AnyRole(roles))
             }
             (None, Some(_), None) => Some(Ask::Authenticated),
+            (None, None, None) if film.is_some() => Some(Ask::Nothing),
             (None, None, None) => {
                 self.note(
                     span.clone(),
-                    "the rule asks nothing; add `roles = [\"…\"]`, `authenticated = true` or `anonymous = true`",
+                    "the rule asks nothing; add `roles = [\"…\"]`, `authenticated = true`, `anonymous = true` or \
+                     `film = \"{…}\"`",
                 );
                 None
             }

@@ -63,6 +63,8 @@ pub struct Rule {
     pub hosts: Box<[Box<str>]>,
     /// What it asks of a caller.
     pub ask: Ask,
+    /// Which segment of the path is the film whose labels decide as well, from 0; `None`: no labels are asked.
+    pub film_at: Option<usize>,
     /// Its own answer to a stale replica, before the setting's.
     pub on_stale: Option<OnStale>,
     /// What a token must say here, if the rule asks for an audience of its own.

@@ -12,12 +12,11 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use shared::token::ClaimsPolicy;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Policy, PolicyError, read};
+use super::{Basis, Policy, PolicyError, read};
 
 /// How often the file is looked at, whatever the file system says of changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -51,7 +50,7 @@ pub struct InForce {
 #[derive(Debug)]
 pub struct PolicyStore {
     source: RulesSource,
-    claims: ClaimsPolicy,
+    basis: Basis,
     current: ArcSwap<InForce>,
     /// Follows the generation in force.
     generations: watch::Sender<u64>,
@@ -67,16 +66,16 @@ impl PolicyStore {
     /// # Errors
     ///
     /// A [`PolicyError`] if they cannot be used: there is nothing to fall back on yet.
-    pub fn open(source: RulesSource, claims: ClaimsPolicy) -> Result<Self, PolicyError> {
+    pub fn open(source: RulesSource, basis: Basis) -> Result<Self, PolicyError> {
         let (text, name) = match &source {
             RulesSource::File(path) => (read(path)?, path.display().to_string()),
             RulesSource::BuiltIn(text) => ((*text).to_owned(), "built-in rules".to_owned()),
         };
-        let policy = Policy::parse(&text, &name, &claims)?;
+        let policy = Policy::parse(&text, &name, &basis)?;
         warn_of(&policy);
         Ok(Self {
             source,
-            claims,
+            basis,
             current: ArcSwap::from_pointee(InForce {
                 policy,
                 generation: 1,
@@ -161,7 +160,7 @@ impl PolicyStore {
         let file = path.display().to_string();
         let (text, parsed) = match text {
             Ok(text) => {
-                let parsed = Policy::parse(&text, &file, &self.claims);
+                let parsed = Policy::parse(&text, &file, &self.basis);
                 (Some(text), parsed)
             }
             Err(error) => (None, Err(error)),

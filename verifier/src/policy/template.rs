@@ -117,6 +117,13 @@ impl Template {
         &self.segments
     }
 
+    /// Which segment the placeholder of this name is, from 0.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.segments
+            .iter()
+            .position(|segment| matches!(segment, Segment::One(own) if **own == *name))
+    }
+
     /// Whether the template ends in `{*rest}`, which matches any number of segments, none included.
     pub fn has_rest(&self) -> bool {
         self.has_rest
@@ -211,6 +218,9 @@ mod tests {
             ]
         );
         assert!(!template.has_rest());
+        assert_eq!(template.position("film_id"), Some(3));
+        assert_eq!(template.position("films"), None);
+        assert_eq!(Template::parse("/{a}/{*rest}").unwrap().position("rest"), None);
         assert_eq!(Template::parse("/api"), Template::parse("/api/"));
 
         let rest = Template::parse("/{*rest}").unwrap();

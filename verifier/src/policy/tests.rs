@@ -1,15 +1,19 @@
 use super::*;
 
-fn claims() -> ClaimsPolicy {
-    ClaimsPolicy {
+fn basis() -> Basis {
+    let claims = ClaimsPolicy {
         issuer: "https://issuer.example.org".into(),
         audience: "movies".into(),
         leeway_s: 5,
+    };
+    Basis {
+        claims,
+        has_labels: true,
     }
 }
 
 fn parse(text: &str) -> Result<Policy, PolicyError> {
-    Policy::parse(text, "rules.toml", &claims())
+    Policy::parse(text, "rules.toml", &basis())
 }
 
 fn findings(text: &str) -> Vec<String> {
@@ -57,7 +61,7 @@ fn the_documented_file_is_taken() {
     let profile = policy.route("/api/v1/profile/x", "GET", Some("movies.example.org"));
     assert_eq!(profile.ask(), &Ask::Authenticated);
     assert_eq!(&*profile.claims().audience, "profiles");
-    assert_eq!(profile.claims().issuer, claims().issuer);
+    assert_eq!(profile.claims().issuer, basis().claims.issuer);
     assert!(policy.route("/api/v1/profile", "GET", None).is_host_unknown());
 
     for (path, method, host) in [
@@ -156,7 +160,19 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         ),
         (
             "default = \"allow\"\n[[rule]]\npath = \"/{f}\"\nanonymous = true\nfilm = \"{f}\"",
-            "rules.toml:5:8: film rules need the film labels",
+            "rules.toml:4:13: `anonymous` lets everybody pass, which `film` contradicts; leave it out",
+        ),
+        (
+            "default = \"allow\"\n[[rule]]\npath = \"/{f}\"\nfilm = \"{film}\"",
+            r#"rules.toml:4:8: "{film}" is no placeholder of one segment in `path`; write"#,
+        ),
+        (
+            "default = \"allow\"\n[[rule]]\npath = \"/{f}\"\nfilm = \"f\"",
+            r#"rules.toml:4:8: "f" is no placeholder"#,
+        ),
+        (
+            "default = \"allow\"\n[[rule]]\npath = \"/{*f}\"\nfilm = \"{*f}\"",
+            r#"rules.toml:4:8: "{*f}" is no placeholder"#,
         ),
     ] {
         let found = findings(text);
@@ -165,6 +181,74 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
             "{text}\n--- {found:#?}"
         );
     }
+}
+
+const FILMS: &str = r#"
+default = "deny"
+
+[[rule]]
+path = "/films/{id}/{part}"
+film = "{id}"
+roles = ["editor"]
+
+[[rule]]
+path = "/films/{id}"
+film = "{id}"
+on_stale = "allow"
+"#;
+
+#[test]
+fn a_film_is_a_uuid_in_its_place_in_either_case() {
+    const ID: &str = "0192f0c1-2345-7abc-8def-0123456789ab";
+    let policy = parse(FILMS).unwrap();
+    assert!(policy.asks_labels() && !parse(DOCUMENTED).unwrap().asks_labels());
+    let upper = ID.to_uppercase();
+    for path in [
+        format!("/films/{ID}"),
+        format!("/films/{upper}"),
+        format!("/films/{ID}/cast"),
+    ] {
+        let route = policy.route(&path, "GET", None);
+        assert_eq!(route.film(), Some(ID.parse().unwrap()), "{path}");
+        assert!(!route.is_film_malformed());
+    }
+    assert!(policy.route(&format!("/films/{ID}"), "GET", None).ask().is_open());
+    for id in [
+        "1",
+        "0192f0c123457abc8def0123456789ab",
+        "{0192f0c1-2345-7abc-8def-0123456789ab}",
+        "urn:uuid:0192f0c1-2345-7abc-8def-0123456789ab",
+        "0192f0c1-2345-7abc-8def-0123456789ag",
+        "0192f0c12-345-7abc-8def-0123456789ab",
+        " 0192f0c1-2345-7abc-8def-0123456789a",
+        "0192f0c1-2345-7abc-8def-0123456789aé",
+    ] {
+        for path in [format!("/films/{id}"), format!("/films/{id}/{ID}")] {
+            let route = policy.route(&path, "GET", None);
+            assert!(route.is_film_malformed() && route.film().is_none(), "{path}");
+        }
+    }
+    let other = policy.route(&format!("/actors/{ID}"), "GET", None);
+    assert!(other.film().is_none() && !other.is_film_malformed());
+}
+
+#[test]
+fn without_a_feed_there_are_no_film_rules() {
+    let without = Basis {
+        has_labels: false,
+        ..basis()
+    };
+    let error = Policy::parse(FILMS, "rules.toml", &without)
+        .unwrap_err()
+        .to_string();
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(
+        lines.len() == 2
+            && lines[0].starts_with("rules.toml:6:8: the labels of films come in the revocation feed")
+            && lines[1].starts_with("rules.toml:11:8: "),
+        "{error}"
+    );
+    assert!(Policy::parse(DOCUMENTED, "rules.toml", &without).is_ok());
 }
 
 #[test]
@@ -191,20 +275,20 @@ fn a_file_is_read_within_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.toml");
     assert!(matches!(
-        Policy::load(&path, &claims()),
+        Policy::load(&path, &basis()),
         Err(PolicyError::Read { .. })
     ));
     std::fs::write(&path, DOCUMENTED).unwrap();
-    assert_eq!(Policy::load(&path, &claims()).unwrap().rules().len(), 3);
+    assert_eq!(Policy::load(&path, &basis()).unwrap().rules().len(), 3);
     let padding = "#".repeat(usize::try_from(RULES_BYTES_MAX).unwrap());
     std::fs::write(&path, format!("{DOCUMENTED}\n{padding}")).unwrap();
     assert!(matches!(
-        Policy::load(&path, &claims()),
+        Policy::load(&path, &basis()),
         Err(PolicyError::TooLarge { .. })
     ));
     std::fs::write(&path, b"default = \"\xff\"").unwrap();
     assert!(matches!(
-        Policy::load(&path, &claims()),
+        Policy::load(&path, &basis()),
         Err(PolicyError::Read { .. })
     ));
 }

@@ -2,7 +2,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::*;
-use crate::policy::{Ask, Caller, decide};
+use crate::policy::{Ask, Caller, FilmVerdict, meet};
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers().get(name).map(|value| value.to_str().unwrap())
@@ -14,10 +14,14 @@ async fn body(answer: Answer) -> Value {
 
 #[test]
 fn an_anonymous_caller_is_told_apart_by_every_header_being_there() {
-    let permitted = decide(&Ask::Nothing, Caller::ANONYMOUS).unwrap();
+    let permitted = meet(&Ask::Nothing, Caller::ANONYMOUS)
+        .unwrap()
+        .permit(FilmVerdict::NotAsked)
+        .unwrap();
     let answer = Answers::new("usher").admitted(&Admitted {
         permitted,
         token: None,
+        labels: HeaderValue::from_static("kids"),
     });
     assert_eq!(answer.status(), StatusCode::OK);
     for (name, value) in [
@@ -25,7 +29,7 @@ fn an_anonymous_caller_is_told_apart_by_every_header_being_there() {
         ("x-auth-session", ""),
         ("x-auth-roles", ""),
         ("x-auth-superuser", "false"),
-        ("x-auth-labels", ""),
+        ("x-auth-labels", "kids"),
         ("cache-control", "no-store"),
     ] {
         assert_eq!(header(&answer, name), Some(value), "{name}");

@@ -4,7 +4,7 @@ use shared::credentials::Credentials;
 use shared::token::ClaimsPolicy;
 
 use super::*;
-use crate::policy::RulesSource;
+use crate::policy::{Basis, RulesSource};
 
 fn store(rules: &'static str) -> PolicyStore {
     let claims = ClaimsPolicy {
@@ -12,7 +12,14 @@ fn store(rules: &'static str) -> PolicyStore {
         audience: "movies".into(),
         leeway_s: 5,
     };
-    PolicyStore::open(RulesSource::BuiltIn(rules), claims).unwrap()
+    PolicyStore::open(
+        RulesSource::BuiltIn(rules),
+        Basis {
+            claims,
+            has_labels: true,
+        },
+    )
+    .unwrap()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use shared::token::ClaimsPolicy;
 
 use super::*;
+use crate::policy::Basis;
 
 const RULES: &str = r#"
 default = "authenticated"
@@ -17,6 +18,15 @@ anonymous = true
 path = "/hosted"
 hosts = ["a.org"]
 authenticated = true
+
+[[rule]]
+path = "/films/{film_id}"
+film = "{film_id}"
+
+[[rule]]
+path = "/films/{film_id}/cast"
+film = "{film_id}"
+roles = ["user"]
 "#;
 
 fn policy() -> Policy {
@@ -25,7 +35,15 @@ fn policy() -> Policy {
         audience: "movies".into(),
         leeway_s: 5,
     };
-    Policy::parse(RULES, "rules.toml", &claims).unwrap()
+    Policy::parse(
+        RULES,
+        "rules.toml",
+        &Basis {
+            claims,
+            has_labels: true,
+        },
+    )
+    .unwrap()
 }
 
 fn differences(cases: &str) -> Vec<String> {
@@ -54,6 +72,39 @@ case = [
 ]
 "#;
     assert_eq!(differences(agreeing), [""; 0]);
+}
+
+#[test]
+fn the_labels_that_are_assumed_decide() {
+    let agreeing = r#"
+label.premium = { roles = ["subscriber", "editor"] }
+label.kids = { anonymous = true }
+label.nobody = {}
+case = [
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789AB", expect = 200 },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["premium"], expect = 401, reason = "missing" },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["kids"], expect = 200 },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["kids", "premium"], roles = ["user"], expect = 403, reason = "label" },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["kids", "premium"], roles = ["editor"], expect = 200 },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["nobody"], roles = ["editor"], expect = 403, reason = "label" },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", film_labels = ["nobody"], superuser = true, expect = 200 },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab", roles = [], expect = 200 },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab/cast", roles = [], expect = 403, reason = "role" },
+    { method = "GET", uri = "/films/0192f0c1-2345-7abc-8def-0123456789ab/cast", film_labels = ["premium"], roles = ["user"], expect = 403, reason = "label" },
+    { method = "GET", uri = "/films/1", superuser = true, expect = 403, reason = "request" },
+]
+"#;
+    assert_eq!(differences(agreeing), [""; 0]);
+    let differing = "label.premium = { roles = [\"subscriber\"] }\n[[case]]\nmethod = \"GET\"\n\
+        uri = \"/films/0192f0c1-2345-7abc-8def-0123456789ab\"\nfilm_labels = [\"premium\"]\nroles = [\"user\"]\n\
+        expect = 200\n";
+    assert_eq!(
+        differences(differing),
+        [
+            "cases.toml:2: GET /films/0192f0c1-2345-7abc-8def-0123456789ab by a user with user, where the film carries premium\n  \
+             - 200\n  + 403 label   (the rule on line 18)"
+        ]
+    );
 }
 
 #[test]
@@ -88,6 +139,14 @@ fn a_table_that_cannot_be_meant_is_refused_with_its_place() {
             "c:5:16: ",
         ),
         ("[[case]]\nmethd = \"GET\"\n", "c:2:1: "),
+        (
+            "label.Kids = {}\n[[case]]\nmethod = \"GET\"\nuri = \"/\"\nexpect = 200\n",
+            "c:1:7: \"Kids\" is no label: a label name is 2 to 64 characters",
+        ),
+        (
+            "[label.kids]\nrole = []\n[[case]]\nmethod = \"GET\"\nuri = \"/\"\nexpect = 200\n",
+            "c:2:1: ",
+        ),
     ] {
         let error = Cases::parse(text, "c").unwrap_err().to_string();
         assert!(error.starts_with(place), "{text}\n{error}");

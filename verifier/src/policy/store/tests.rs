@@ -1,5 +1,7 @@
 use std::os::unix::fs::symlink;
 
+use shared::token::ClaimsPolicy;
+
 use super::*;
 use crate::policy::Ask;
 
@@ -19,18 +21,22 @@ impl Drop for Followed {
     }
 }
 
-fn claims() -> ClaimsPolicy {
-    ClaimsPolicy {
+fn basis() -> Basis {
+    let claims = ClaimsPolicy {
         issuer: "http://127.0.0.1:8080".into(),
         audience: "movies".into(),
         leeway_s: 5,
+    };
+    Basis {
+        claims,
+        has_labels: true,
     }
 }
 
 fn followed(lay_out: impl FnOnce(&Path) -> PathBuf) -> Followed {
     let folder = tempfile::tempdir().unwrap();
     let path = lay_out(folder.path());
-    let store = Arc::new(PolicyStore::open(RulesSource::File(path.clone()), claims()).unwrap());
+    let store = Arc::new(PolicyStore::open(RulesSource::File(path.clone()), basis()).unwrap());
     let shutdown = CancellationToken::new();
     tokio::spawn(Arc::clone(&store).follow(shutdown.clone()));
     Followed {
@@ -152,8 +158,8 @@ async fn a_file_that_never_settles_comes_into_force_all_the_same() {
 
 #[tokio::test]
 async fn built_in_rules_are_followed_by_doing_nothing() {
-    let store = Arc::new(PolicyStore::open(RulesSource::BuiltIn(CLOSED), claims()).unwrap());
+    let store = Arc::new(PolicyStore::open(RulesSource::BuiltIn(CLOSED), basis()).unwrap());
     Arc::clone(&store).follow(CancellationToken::new()).await;
     assert_eq!(store.current().policy.route("/", "GET", None).ask(), &Ask::Deny);
-    assert!(PolicyStore::open(RulesSource::BuiltIn(""), claims()).is_err());
+    assert!(PolicyStore::open(RulesSource::BuiltIn(""), basis()).is_err());
 }

@@ -10,6 +10,7 @@ fn rule(path: &str, methods: &[&str], hosts: &[&str]) -> Rule {
         template: Template::parse(path).unwrap(),
         methods: boxed(methods),
         hosts: boxed(hosts),
+        film_at: None,
         ask: Ask::Nothing,
         on_stale: None,
         claims: None,

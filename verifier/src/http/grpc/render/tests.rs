@@ -2,7 +2,7 @@ use prost::Message as _;
 
 use super::*;
 use crate::http::respond;
-use crate::policy::{Ask, Caller, decide};
+use crate::policy::{Ask, Caller, FilmVerdict, meet};
 
 async fn message(answer: Answer) -> CheckResponse {
     use http_body_util::BodyExt;
@@ -25,12 +25,16 @@ fn pairs(options: &[HeaderValueOption]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn an_anonymous_caller_overwrites_every_identity_header() {
-    let permitted = decide(&Ask::Nothing, Caller::ANONYMOUS).unwrap();
+    let permitted = meet(&Ask::Nothing, Caller::ANONYMOUS)
+        .unwrap()
+        .permit(FilmVerdict::NotAsked)
+        .unwrap();
     let response = message(admitted(
         &Answers::new("usher"),
         &Admitted {
             permitted,
             token: None,
+            labels: http::HeaderValue::from_static("kids"),
         },
     ))
     .await;
@@ -39,7 +43,11 @@ async fn an_anonymous_caller_overwrites_every_identity_header() {
         unreachable!("it is allowed");
     };
     let expected = ["subject", "session", "roles", "superuser", "labels"].map(|name| {
-        let value = if name == "superuser" { "false" } else { "" };
+        let value = match name {
+            "superuser" => "false",
+            "labels" => "kids",
+            _ => "",
+        };
         (format!("x-auth-{name}"), value.to_owned())
     });
     assert_eq!(pairs(&ok.headers), expected);

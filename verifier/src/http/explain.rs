@@ -257,13 +257,13 @@ impl Told {
             None => state,
             Some((known, satisfied)) => {
                 let carried = known.table.film(step.film);
-                let carries = if carried.is_empty() {
+                let labels = if carried.is_empty() {
                     "none, and is open to all".to_owned()
                 } else {
                     let names: Vec<&str> = carried.iter().map(LabelName::as_str).collect();
                     format!("{}; the caller satisfies {}", names.join(", "), list(satisfied))
                 };
-                format!("the film carries {carries}; {state}")
+                format!("the film carries {labels}; {state}")
             }
         };
         match step.judged {

@@ -37,7 +37,7 @@ use super::{Finding, Policy, PolicyError};
 pub struct Cases {
     file: String,
     labels: Vec<LabelChange>,
-    cases: Vec<Case>,
+    expected: Vec<Case>,
 }
 
 /// One expected decision.
@@ -151,18 +151,18 @@ impl Cases {
         Ok(Self {
             file: file.to_owned(),
             labels,
-            cases,
+            expected: cases,
         })
     }
 
     /// How many cases there are.
     pub fn len(&self) -> usize {
-        self.cases.len()
+        self.expected.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
+        self.expected.is_empty()
     }
 
     /// Has the rules decide each case, and gives those in which they say something else.
@@ -170,7 +170,7 @@ impl Cases {
         let table = LabelTable::default();
         table.apply(&self.labels);
         let differ = |case: &Case| case.difference(&self.file, policy, &table);
-        self.cases.iter().filter_map(differ).collect()
+        self.expected.iter().filter_map(differ).collect()
     }
 }
 

@@ -208,10 +208,13 @@ impl Verifier {
         &self.addresses
     }
 
-    /// Returns when it has keys and, if there is a feed, has loaded the revocations.
+    /// Returns when it has keys and, if there is a feed, has loaded the revocations and, if a rule asks them, the labels.
     pub async fn ready(&self) {
         self.pipeline.keys.loaded().await;
         self.pipeline.revocations.loaded().await;
+        if self.rules().current().policy.asks_labels() {
+            self.pipeline.revocations.labels().loaded().await;
+        }
     }
 
     /// The rules in force, as they are followed.
@@ -245,6 +248,7 @@ impl Verifier {
                     checked(!pipeline.keys.current().is_empty(), "none have been fetched yet"),
                 ),
                 Check::new("verifier_revocations", revocations_checked(&pipeline.revocations)),
+                Check::new("verifier_labels", labels_checked(&pipeline)),
                 Check::new(
                     "verifier_stays",
                     checked(!leaving.is_cancelled(), "it is about to stop"),
@@ -274,6 +278,14 @@ fn revocations_checked(revocations: &RevocationReplica) -> Result<(), String> {
         Some(why) => format!("they are being loaded; {why}"),
         None => "they are being loaded".to_owned(),
     })
+}
+
+/// Whether the labels have ever been loaded, or no rule asks them.
+fn labels_checked(pipeline: &Pipeline) -> Result<(), String> {
+    if pipeline.revocations.labels().is_loaded() || !pipeline.policy.current().policy.asks_labels() {
+        return Ok(());
+    }
+    Err("they are being loaded, and a rule asks them".to_owned())
 }
 
 /// Checks, without starting anything, whether a verifier of its own could start: the rules, the TLS files, and what

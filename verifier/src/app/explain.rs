@@ -23,7 +23,8 @@ pub struct FromFiles {
 }
 
 /// Explains by the rules file, and by the keys and revocations of the snapshot. Without a snapshot the keys are fetched,
-/// if there is a token at all, and revocations are not looked at.
+/// if there is a token at all, and neither revocations nor labels are looked at: a rule
+/// that asks the labels of a film then answers 503.
 ///
 /// # Errors
 ///
@@ -60,7 +61,7 @@ pub async fn explain(settings: &Settings, inquiry: &Inquiry) -> Result<FromFiles
     } else {
         if settings.revocations != Revocations::Off {
             notes.push(
-                "revocations were not looked at: there is no snapshot; ask the running verifier (--socket)",
+                "revocations and labels were not looked at: there is no snapshot; ask the running verifier (--socket)",
             );
         }
         pipeline(RevocationReplica::off(bounds))

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use verifier::http::Endpoint;
 use verifier::http::admin::ExplainingAdmin;
 
-use crate::support::{Canned, Client, KeyServer, Request, Served, World, program, until};
+use crate::support::{Canned, Client, KeyServer, Request, Served, World, film, label, program, until};
 
 const RULES: &str = r#"
 default = "authenticated"
@@ -45,7 +45,19 @@ audience = "billing"
 [[rule]]
 path = "/admin/{*rest}"
 roles = ["admin"]
+
+[[rule]]
+path = "/labelled/{film_id}"
+film = "{film_id}"
+
+[[rule]]
+path = "/labelled/{film_id}/cast"
+film = "{film_id}"
+roles = ["subscriber", "editor"]
 "#;
+
+/// Where the rules that ask the labels of films begin.
+const FILM_RULES: &str = "\n[[rule]]\npath = \"/labelled";
 
 const METHODS: [&str; 4] = ["GET", "POST", "OPTIONS", "get"];
 const HOSTS: [Option<&str>; 4] = [
@@ -54,7 +66,7 @@ const HOSTS: [Option<&str>; 4] = [
     Some("Other.org:80"),
     Some("a,b"),
 ];
-const TARGETS: [&str; 21] = [
+const TARGETS: [&str; 28] = [
     "/",
     "/open",
     "/open/a/b?c=d",
@@ -74,6 +86,13 @@ const TARGETS: [&str; 21] = [
     "/admin;x",
     "/%61dmin",
     "/%2561dmin",
+    "/labelled/00000000-0000-0000-0000-000000000000",
+    "/labelled/00000000-0000-0000-0000-000000000001",
+    "/labelled/00000000-0000-0000-0000-00000000000A",
+    "/labelled/00000000-0000-0000-0000-00000000000b",
+    "/labelled/00000000-0000-0000-0000-00000000000a/cast",
+    "/labelled/00000000-0000-0000-0000-00000000000c/cast/",
+    "/labelled/0000000000000000000000000000000a",
     "/кино",
     "",
 ];
@@ -142,6 +161,14 @@ async fn explained(admin: &ExplainingAdmin, inquiry: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_verdict_is_the_live_verdict() {
     let mut world = World::ready(RULES).await;
+    let labels = vec![
+        label("kids", &[], true),
+        label("premium", &["editor", "admin"], false),
+        film(1, &["kids"]),
+        film(10, &["kids", "premium"]),
+        film(11, &["unknown"]),
+    ];
+    world.tell_labels(labels).await;
     let tokens = tokens(&mut world).await;
     let admin = world.explaining(Admin::new(Arc::new(Registry::default()), || {
         std::future::ready(Vec::new())
@@ -185,6 +212,74 @@ async fn its_verdict_is_the_live_verdict() {
     }
     assert!(pairs >= 10_000, "{pairs}");
     assert_eq!(world.decisions(), pairs, "explanations are not counted");
+}
+
+#[tokio::test]
+async fn it_says_what_the_labels_of_a_film_say() {
+    const FILM: &str = "/labelled/00000000-0000-0000-0000-00000000000";
+    let mut world = World::ready(RULES).await;
+    let admin = world.explaining(Admin::new(Arc::new(Registry::default()), || {
+        std::future::ready(Vec::new())
+    }));
+    let labels = vec![label("kids", &[], true), label("premium", &["editor"], false)];
+    world.tell_labels(labels).await;
+    world
+        .tell_labels(vec![film(10, &["kids", "premium"]), film(11, &["unknown"])])
+        .await;
+    let editor = world.forge().roles(&["editor"]).token();
+    let told = async |target: &str, token: Option<&str>| {
+        let inquiry = json!({"method": "GET", "uri": target, "token": token});
+        let told = explained(&admin, &inquiry).await;
+        let checks = told["checks"].as_array().unwrap();
+        let last = checks.last().unwrap();
+        [&last["name"], &last["outcome"], &last["detail"]].map(|part| part.as_str().unwrap().to_owned())
+    };
+    for (target, token, outcome, detail) in [
+        (
+            "0",
+            None,
+            "passed",
+            "the film carries none, and is open to all; the labels are 0 ms old",
+        ),
+        (
+            "a",
+            Some(editor.as_str()),
+            "passed",
+            "the film carries kids, premium; the caller satisfies kids, premium; the labels are 0 ms old",
+        ),
+        (
+            "a",
+            None,
+            "failed",
+            "missing: credentials are needed here; the film carries kids, premium; the caller satisfies kids; \
+             the labels are 0 ms old",
+        ),
+        (
+            "b",
+            Some(&editor),
+            "failed",
+            "label: a label of this film asks for more; the film carries unknown; the caller satisfies kids, premium; \
+             the labels are 0 ms old",
+        ),
+    ] {
+        let expected = ["labels", outcome, detail];
+        assert_eq!(
+            told(&format!("{FILM}{target}"), token).await,
+            expected,
+            "{target}"
+        );
+    }
+    let [name, outcome, detail] = told("/labelled/1", None).await;
+    assert_eq!((name.as_str(), outcome.as_str()), ("rule", "failed"));
+    assert!(
+        detail.ends_with("it is about a film, and what stands there is no UUID"),
+        "{detail}"
+    );
+
+    world.clock.advance(Duration::from_secs(31));
+    let [name, _, detail] = told(&format!("{FILM}0"), None).await;
+    assert_eq!(name, "labels");
+    assert!(detail.ends_with("the labels are too old: 31000 ms"), "{detail}");
 }
 
 #[tokio::test]
@@ -259,7 +354,8 @@ async fn the_program_explains_from_files_and_asks_one_that_runs() {
         ("VERIFIER__REVOCATIONS", "off"),
         ("VERIFIER__JWKS_URL", url.as_str()),
     ];
-    let served = Served::start_with(folder.path(), RULES, &variables, &admin_listen).await;
+    let (without_films, _) = RULES.split_once(FILM_RULES).unwrap();
+    let served = Served::start_with(folder.path(), without_films, &variables, &admin_listen).await;
     let BoundAddress::Unix(path) = served.admin_address() else {
         unreachable!("it listens on a Unix socket");
     };

@@ -13,6 +13,7 @@ mod calls;
 mod explaining;
 mod feed_keys;
 mod feed_on_redis;
+mod films;
 mod foreign;
 mod freshness;
 mod key_fetching;

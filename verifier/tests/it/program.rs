@@ -76,6 +76,21 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
         "{err}"
     );
 
+    let films = write(
+        "films.toml",
+        "default = \"allow\"\n[[rule]]\npath = \"/films/{id}\"\nfilm = \"{id}\"\n",
+    );
+    let (status, _, err) = run(&["check-config", "--rules", &films], &[off]).await;
+    assert!(
+        status == 2
+            && err.contains(&format!(
+                "{films}:4:8: the labels of films come in the revocation feed"
+            )),
+        "{err}"
+    );
+    let (status, out, _) = run(&["check-config", "--rules", &films], &[redis]).await;
+    assert_eq!((status, out.as_str()), (0, "settings and rules are good\n"));
+
     let bad = write(
         "bad.toml",
         "default = \"allow\"\n[[rule]]\npath = \"/a/*\"\nroles = [\"x y\"]\n",
@@ -83,7 +98,7 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
     let unknown = write("unknown.toml", "revocations = \"off\"\nmax_stalenes = \"1s\"\n");
     let film = write(
         "film.toml",
-        "default = \"deny\"\n[[rule]]\npath = \"/{id}\"\nfilm = \"{id}\"\nanonymous = true\n",
+        "default = \"deny\"\n[[rule]]\npath = \"/{id}\"\nfilm = \"{id}\"\n",
     );
     for (arguments, variables, said) in [
         (
@@ -127,7 +142,7 @@ async fn settings_and_rules_are_checked_with_place_and_remedy() {
         (
             vec!["check-config", "--rules", &film],
             vec![off],
-            vec![":4:8: film rules need the film labels"],
+            vec![":4:8: the labels of films come in the revocation feed"],
         ),
         (
             vec!["check-config", "--config", &unknown, "--rules", &rules],

@@ -3,6 +3,7 @@
 pub(crate) mod call;
 mod client;
 mod key_server;
+mod labels;
 mod relay;
 mod served;
 
@@ -17,6 +18,7 @@ use shared::cli::Shutdown;
 use shared::config::{ListenAddress, OneOrMany};
 use shared::feed::channel::{ChannelPublisher, channel};
 use shared::id::TokenId;
+use shared::label::LabelChange;
 use shared::revocation::{Fact, Revocation};
 use shared::serve::BoundAddress;
 use shared::testkit::{ManualClock, TestKey, TokenForge};
@@ -32,6 +34,8 @@ use verifier::settings::Settings;
 
 pub(crate) use client::{Answer, Client, Request};
 pub(crate) use key_server::{Canned, KeyServer};
+use labels::{FeedWithLabels, LabelTeller};
+pub(crate) use labels::{film, film_id, label};
 pub(crate) use relay::Relay;
 pub(crate) use served::{Served, logged, program};
 
@@ -48,6 +52,7 @@ pub(crate) struct World {
     pub(crate) publisher: ChannelPublisher,
     pub(crate) rules: PathBuf,
     pub(crate) registry: Registry,
+    labels: LabelTeller,
     address: BoundAddress,
     folder: TempDir,
     shutdown: Shutdown,
@@ -80,6 +85,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(START));
         let (jwks, watched) = watch::channel(Bytes::new());
         let (publisher, feed) = channel();
+        let (labels, feed) = FeedWithLabels::beside(feed);
         let shutdown = Shutdown::default();
         let parts = Parts {
             key_source: if is_fetching {
@@ -100,6 +106,7 @@ impl World {
             publisher,
             rules: path,
             registry,
+            labels,
             address: verifier.addresses()[0].clone(),
             folder,
             shutdown,
@@ -112,6 +119,7 @@ impl World {
         let mut world = Self::bare(rules, adjust).await;
         world.set_keys(&[0]);
         world.heartbeat().await;
+        world.tell_labels(Vec::new()).await;
         world.verifier.ready().await;
         world
     }
@@ -141,6 +149,16 @@ impl World {
     pub(crate) async fn heartbeat(&mut self) {
         self.publisher.heartbeat(self.clock.now()).await.unwrap();
         // Whatever is applied behind it was heard behind it.
+        self.revoke(Fact::Token {
+            token: TokenId::new(START),
+        })
+        .await;
+    }
+
+    /// Tells these changes of labels with a heartbeat of now that vouches for them, and returns when it was heard.
+    pub(crate) async fn tell_labels(&mut self, changes: Vec<LabelChange>) {
+        self.labels.tell(changes);
+        self.labels.vouch(self.clock.now());
         self.revoke(Fact::Token {
             token: TokenId::new(START),
         })
@@ -202,6 +220,16 @@ impl World {
     /// Where things can be put that go with the world.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    /// What keeps it from being ready.
+    pub(crate) fn failed_checks(&self) -> Vec<&'static str> {
+        let checks = self.verifier.checks()();
+        checks
+            .into_iter()
+            .filter(|check| check.outcome.is_err())
+            .map(|check| check.name)
+            .collect()
     }
 
     pub(crate) async fn is_ready(&self) {

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! magic (8) ‖ version (4) ‖ issuer ‖ JWK Set ‖ feed keys ‖ signed heartbeat
-//!     ‖ each revocation, in the feed's form ‖ nothing ‖ SHA-256 over everything before (32)
+//!     ‖ each revocation, in the feed's form ‖ nothing ‖ each label and each film that carries some ‖ nothing
+//!     ‖ SHA-256 over everything before (32)
+//! label or film: kind (1; 1: film, 2: definition) ‖ the same as in the feed
 //! ```
 //!
 //! Numbers are big-endian; what is not of a fixed length has its length before it, in 4 bytes. The digest finds damage, and
-//! the heartbeat's signature says how old the revocations are. Whoever can write the file can have this verifier believe
+//! the heartbeat's signature says how old the revocations and the labels are. Whoever can write the file can have this verifier believe
 //! any key, so it belongs to its user alone.
 
 use std::fs::{self, File, OpenOptions};
@@ -19,11 +21,12 @@ use ring::digest::{Context, SHA256, digest};
 use shared::feed::entry::{self, UnreadableEntry};
 use shared::feed::heartbeat::{InvalidHeartbeat, Statement};
 use shared::feed::key::{FeedKeys, FeedKeysError};
+use shared::label::{LabelChange, LabelTable, wire};
 use shared::limits::{FEED_KEYS_BYTES_MAX, JWKS_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 use shared::revocation::Revocation;
 
 const MAGIC: &[u8; 8] = b"usher-sn";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const DIGEST_BYTES: usize = 32;
 
 /// An issuer's name, in bytes: the URLs that browsers take are no longer.
@@ -32,13 +35,22 @@ const ISSUER_BYTES_MAX: usize = 2048;
 /// A revocation, or a heartbeat, in bytes: the largest has some 270.
 const ITEM_BYTES_MAX: usize = 512;
 
+/// A film or a label, in bytes: a label with all the roles that it may have takes some 10 KiB.
+const LABEL_ITEM_BYTES_MAX: usize = 16 * 1024;
+
+/// Films and labels that are taken in at once: each time parts of the table are copied.
+const LABEL_ITEMS_AT_ONCE: usize = 10_000;
+
+const FILM: u8 = 1;
+const DEFINITION: u8 = 2;
+
 /// Only its owner reads and writes it.
 const FILE_MODE: u32 = 0o600;
 
-/// What a verifier knew at a heartbeat, beside the revocations.
+/// What a verifier knew at a heartbeat, beside revocations and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whose keys and revocations these are.
+    /// Whose keys these are.
     pub issuer: String,
     /// The keys that sign tokens, as they were fetched.
     pub jwks: Bytes,
@@ -49,7 +61,7 @@ pub struct Snapshot {
 }
 
 /// A snapshot that was read: everything about it holds but, perhaps, its age.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ReadSnapshot {
     /// The keys and the heartbeat.
     pub snapshot: Snapshot,
@@ -57,6 +69,8 @@ pub struct ReadSnapshot {
     pub statement: Statement,
     /// Every revocation up to that heartbeat, and perhaps later ones.
     pub revocations: Vec<Revocation>,
+    /// Everything known of labels, of that heartbeat's time or later.
+    pub labels: LabelTable,
 }
 
 /// Why a snapshot is not used.
@@ -86,6 +100,9 @@ pub enum SnapshotError {
     /// A revocation that cannot be read.
     #[error(transparent)]
     Entry(#[from] UnreadableEntry),
+    /// A film or a label that cannot be read.
+    #[error(transparent)]
+    Label(#[from] wire::UnreadableChange),
 }
 
 impl Snapshot {
@@ -106,7 +123,7 @@ impl Snapshot {
         if bytes.len() > SNAPSHOT_BYTES_MAX {
             return Err(SnapshotError::TooLarge);
         }
-        let (snapshot, revocations) = Self::from_bytes(&bytes)?;
+        let (snapshot, revocations, labels) = Self::from_bytes(&bytes)?;
         if snapshot.issuer != issuer {
             return Err(SnapshotError::AnotherIssuer(snapshot.issuer));
         }
@@ -115,11 +132,12 @@ impl Snapshot {
             snapshot,
             statement,
             revocations,
+            labels,
         })
     }
 
-    /// Writes it in place of what is there, wholly or not at all, with the revocations that `hand_out` gives one by one: all
-    /// of them at once would take as much memory again as those in force. Blocks.
+    /// Writes it in place of what is there, wholly or not at all, with these labels and the revocations that `hand_out` gives
+    /// one by one: all of them at once would take as much memory again as those in force. Blocks.
     ///
     /// # Errors
     ///
@@ -127,10 +145,11 @@ impl Snapshot {
     pub fn write(
         &self,
         path: &Path,
+        labels: &LabelTable,
         hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
     ) -> Result<(), SnapshotError> {
         let beside = beside(path)?;
-        let written = self.write_new(&beside, hand_out).and_then(|()| {
+        let written = self.write_new(&beside, labels, hand_out).and_then(|()| {
             fs::rename(&beside, path)?;
             // The name is on the disk only when the folder is.
             folder_of(path).map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
@@ -146,6 +165,7 @@ impl Snapshot {
     fn write_new(
         &self,
         path: &Path,
+        labels: &LabelTable,
         hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
     ) -> Result<(), SnapshotError> {
         match fs::remove_file(path) {
@@ -162,6 +182,7 @@ impl Snapshot {
             bytes: 0,
         };
         self.write_to(&mut writer, hand_out)?;
+        write_labels(&mut writer, labels)?;
         let Digesting {
             mut inner,
             digest,
@@ -197,7 +218,7 @@ impl Snapshot {
         write_part(writer, &[])
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Revocation>), SnapshotError> {
+    fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Revocation>, LabelTable), SnapshotError> {
         let mut rest = Rest(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
         if rest.take::<4>()? != VERSION.to_be_bytes() {
             return Err(SnapshotError::Foreign);
@@ -221,6 +242,7 @@ impl Snapshot {
             }
             revocations.push(entry::decode(part)?);
         }
+        let labels = rest.labels()?;
         if rest.0.len() != DIGEST_BYTES {
             return Err(SnapshotError::Damaged);
         }
@@ -230,7 +252,7 @@ impl Snapshot {
             feed_keys,
             heartbeat,
         };
-        Ok((snapshot, revocations))
+        Ok((snapshot, revocations, labels))
     }
 }
 
@@ -253,6 +275,32 @@ fn folder_of(path: &Path) -> Option<&Path> {
             folder
         }
     })
+}
+
+fn write_labels(writer: &mut impl Write, labels: &LabelTable) -> io::Result<()> {
+    let (mut written, mut item) = (Ok(()), Vec::new());
+    labels.for_each(|change| {
+        if written.is_err() {
+            return;
+        }
+        item.clear();
+        match &change {
+            LabelChange::Film { film, labels } => {
+                item.push(FILM);
+                wire::write_film(&mut item, *film, labels);
+            }
+            LabelChange::Definition { name, definition } => {
+                item.push(DEFINITION);
+                wire::write_definition(&mut item, name, definition.as_ref());
+            }
+            // A table has the names in the definitions.
+            LabelChange::Role { .. } => return,
+        }
+        written = write_part(writer, &item);
+    });
+    written?;
+    // No item is empty.
+    write_part(writer, &[])
 }
 
 fn write_part(writer: &mut impl Write, part: &[u8]) -> io::Result<()> {
@@ -300,6 +348,26 @@ impl<'a> Rest<'a> {
         let (part, rest) = self.0.split_at_checked(length).ok_or(SnapshotError::Damaged)?;
         self.0 = rest;
         Ok(part)
+    }
+
+    fn labels(&mut self) -> Result<LabelTable, SnapshotError> {
+        let table = LabelTable::default();
+        let mut changes = Vec::new();
+        loop {
+            let change = match self.part(LABEL_ITEM_BYTES_MAX)?.split_first() {
+                None => break,
+                Some((&FILM, film)) => wire::read_film(film)?,
+                Some((&DEFINITION, definition)) => wire::read_definition(definition)?,
+                Some(_) => return Err(SnapshotError::Damaged),
+            };
+            changes.push(change);
+            if changes.len() == LABEL_ITEMS_AT_ONCE {
+                table.apply(&changes);
+                changes.clear();
+            }
+        }
+        table.apply(&changes);
+        Ok(table)
     }
 }
 

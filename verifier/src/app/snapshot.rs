@@ -38,7 +38,7 @@ pub(super) async fn restore(settings: &Settings, pipeline: &Arc<Pipeline>) -> Re
     let (issuer, pipeline, shown) = (settings.issuer.clone(), Arc::clone(pipeline), path.clone());
     let restoring = tokio::task::spawn_blocking(move || {
         let read = Snapshot::read(&path, &issuer)?;
-        Ok(put_into_force(&read, &pipeline))
+        Ok(put_into_force(read, &pipeline))
     });
     let error: Box<dyn std::error::Error + Send + Sync> = match restoring.await {
         Ok(Ok(restored)) => return restored,
@@ -57,11 +57,12 @@ pub(super) async fn restore(settings: &Settings, pipeline: &Arc<Pipeline>) -> Re
     Restored::default()
 }
 
-fn put_into_force(read: &ReadSnapshot, pipeline: &Pipeline) -> Restored {
+fn put_into_force(read: ReadSnapshot, pipeline: &Pipeline) -> Restored {
     let ReadSnapshot {
         snapshot,
         statement,
         revocations,
+        labels,
     } = read;
     if let Err(error) = pipeline.keys.take(snapshot.jwks.clone()) {
         tracing::warn!(
@@ -69,17 +70,20 @@ fn put_into_force(read: &ReadSnapshot, pipeline: &Pipeline) -> Restored {
             "the snapshot has no usable keys"
         );
     }
-    let heartbeat = heartbeat(snapshot, statement, pipeline.clock.as_ref());
+    let heartbeat = heartbeat(&snapshot, &statement, pipeline.clock.as_ref());
+    let films = labels.films();
+    pipeline.revocations.labels().restore(labels);
     pipeline
         .revocations
-        .restore(revocations, &heartbeat, pipeline.clock.as_ref());
+        .restore(&revocations, &heartbeat, pipeline.clock.as_ref());
     tracing::info!(
         revocations = revocations.len(),
+        films,
         time = %statement.time,
         "the snapshot is in force"
     );
     Restored {
-        feed_keys: snapshot.feed_keys.clone(),
+        feed_keys: snapshot.feed_keys,
         newest_seen: Some(statement.order()),
     }
 }
@@ -93,6 +97,7 @@ fn heartbeat(snapshot: &Snapshot, statement: &Statement, clock: &dyn Clock) -> H
         counter: statement.counter,
         seq: statement.last.seq,
         time: statement.time,
+        // What the signed statement says of labels, once it does.
         labels: None,
         read_at: Some(BootTime(clock.boot().0.saturating_sub(age))),
         signed: Some(snapshot.heartbeat.as_slice().into()),
@@ -149,7 +154,7 @@ impl SnapshotKeeper {
     }
 
     fn write(&self, pipeline: &Pipeline) -> Result<(), SnapshotError> {
-        // The heartbeat before the facts: those behind it do no harm, one before it that is missing would.
+        // The heartbeat before the facts and the labels: those behind it do no harm, one before it that is missing would.
         let Some(heartbeat) = pipeline.revocations.proved().and_then(|heard| heard.signed) else {
             return Ok(());
         };
@@ -166,6 +171,9 @@ impl SnapshotKeeper {
             feed_keys,
             heartbeat: heartbeat.to_vec(),
         };
-        snapshot.write(&self.path, |take| pipeline.revocations.set().for_each(take))
+        let labels = pipeline.revocations.labels().table();
+        snapshot.write(&self.path, &labels, |take| {
+            pipeline.revocations.set().for_each(take);
+        })
     }
 }

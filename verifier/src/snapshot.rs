@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! magic (8) ‖ version (4) ‖ issuer ‖ JWK Set ‖ feed keys ‖ signed heartbeat
-//!     ‖ each revocation, in the feed's form ‖ nothing ‖ each label and each film that carries some ‖ nothing
+//!     ‖ each revocation, in the feed's form ‖ nothing
+//!     ‖ whether everything is known of labels (1) ‖ each label and each film that carries some ‖ nothing
 //!     ‖ SHA-256 over everything before (32)
 //! label or film: kind (1; 1: film, 2: definition) ‖ the same as in the feed
 //! ```
@@ -70,7 +71,8 @@ pub struct ReadSnapshot {
     /// Every revocation up to that heartbeat, and perhaps later ones.
     pub revocations: Vec<Revocation>,
     /// Everything known of labels, of that heartbeat's time or later.
-    pub labels: LabelTable,
+    /// `None`: at that heartbeat, not everything was.
+    pub labels: Option<LabelTable>,
 }
 
 /// Why a snapshot is not used.
@@ -145,7 +147,7 @@ impl Snapshot {
     pub fn write(
         &self,
         path: &Path,
-        labels: &LabelTable,
+        labels: Option<&LabelTable>,
         hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
     ) -> Result<(), SnapshotError> {
         let beside = beside(path)?;
@@ -165,7 +167,7 @@ impl Snapshot {
     fn write_new(
         &self,
         path: &Path,
-        labels: &LabelTable,
+        labels: Option<&LabelTable>,
         hand_out: impl FnOnce(&mut dyn FnMut(Revocation)),
     ) -> Result<(), SnapshotError> {
         match fs::remove_file(path) {
@@ -218,7 +220,7 @@ impl Snapshot {
         write_part(writer, &[])
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Revocation>, LabelTable), SnapshotError> {
+    fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Revocation>, Option<LabelTable>), SnapshotError> {
         let mut rest = Rest(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
         if rest.take::<4>()? != VERSION.to_be_bytes() {
             return Err(SnapshotError::Foreign);
@@ -277,9 +279,11 @@ fn folder_of(path: &Path) -> Option<&Path> {
     })
 }
 
-fn write_labels(writer: &mut impl Write, labels: &LabelTable) -> io::Result<()> {
+fn write_labels(writer: &mut impl Write, labels: Option<&LabelTable>) -> io::Result<()> {
+    writer.write_all(&[u8::from(labels.is_some())])?;
+    let Some(table) = labels else { return Ok(()) };
     let (mut written, mut item) = (Ok(()), Vec::new());
-    labels.for_each(|change| {
+    table.for_each(|change| {
         if written.is_err() {
             return;
         }
@@ -350,7 +354,12 @@ impl<'a> Rest<'a> {
         Ok(part)
     }
 
-    fn labels(&mut self) -> Result<LabelTable, SnapshotError> {
+    fn labels(&mut self) -> Result<Option<LabelTable>, SnapshotError> {
+        match self.take()? {
+            [0] => return Ok(None),
+            [1] => {}
+            _ => return Err(SnapshotError::Damaged),
+        }
         let table = LabelTable::default();
         let mut changes = Vec::new();
         loop {
@@ -367,7 +376,7 @@ impl<'a> Rest<'a> {
             }
         }
         table.apply(&changes);
-        Ok(table)
+        Ok(Some(table))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use shared::feed::Heartbeat;
 use shared::feed::heartbeat::Statement;
 use shared::feed::key::FeedKeys;
+use shared::label::LabelTable;
 use shared::time::{BootTime, Clock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,9 +71,12 @@ fn put_into_force(read: ReadSnapshot, pipeline: &Pipeline) -> Restored {
             "the snapshot has no usable keys"
         );
     }
-    let heartbeat = heartbeat(&snapshot, &statement, pipeline.clock.as_ref());
-    let films = labels.films();
-    pipeline.revocations.labels().restore(labels);
+    let has_labels = labels.is_some();
+    let heartbeat = heartbeat(&snapshot, &statement, has_labels, pipeline.clock.as_ref());
+    let films = labels.as_ref().map(LabelTable::films);
+    if let Some(labels) = labels {
+        pipeline.revocations.labels().restore(labels);
+    }
     pipeline
         .revocations
         .restore(&revocations, &heartbeat, pipeline.clock.as_ref());
@@ -89,7 +93,7 @@ fn put_into_force(read: ReadSnapshot, pipeline: &Pipeline) -> Restored {
 }
 
 /// The snapshot's heartbeat, as if it had been read when it was written: its age goes on by both clocks.
-fn heartbeat(snapshot: &Snapshot, statement: &Statement, clock: &dyn Clock) -> Heartbeat {
+fn heartbeat(snapshot: &Snapshot, statement: &Statement, has_labels: bool, clock: &dyn Clock) -> Heartbeat {
     let age = clock.now().since(statement.time);
     Heartbeat {
         epoch: statement.epoch.number,
@@ -98,7 +102,7 @@ fn heartbeat(snapshot: &Snapshot, statement: &Statement, clock: &dyn Clock) -> H
         seq: statement.last.seq,
         time: statement.time,
         // What the signed statement says of labels, once it does.
-        labels: None,
+        labels: None.filter(|_| has_labels),
         read_at: Some(BootTime(clock.boot().0.saturating_sub(age))),
         signed: Some(snapshot.heartbeat.as_slice().into()),
     }
@@ -155,7 +159,10 @@ impl SnapshotKeeper {
 
     fn write(&self, pipeline: &Pipeline) -> Result<(), SnapshotError> {
         // The heartbeat before the facts and the labels: those behind it do no harm, one before it that is missing would.
-        let Some(heartbeat) = pipeline.revocations.proved().and_then(|heard| heard.signed) else {
+        let Some(heard) = pipeline.revocations.proved() else {
+            return Ok(());
+        };
+        let Some(heartbeat) = heard.signed else {
             return Ok(());
         };
         let jwks = pipeline.keys.jwks();
@@ -171,8 +178,9 @@ impl SnapshotKeeper {
             feed_keys,
             heartbeat: heartbeat.to_vec(),
         };
-        let labels = pipeline.revocations.labels().table();
-        snapshot.write(&self.path, &labels, |take| {
+        // The signed heartbeat speaks of labels that may not have come here yet.
+        let labels = heard.labels.map(|_| pipeline.revocations.labels().table());
+        snapshot.write(&self.path, labels.as_deref(), |take| {
             pipeline.revocations.set().for_each(take);
         })
     }

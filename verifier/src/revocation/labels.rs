@@ -197,9 +197,9 @@ impl LabelReplica {
             .send_if_modified(|loaded| !std::mem::replace(loaded, true));
     }
 
-    /// Notes that something did not fit together: what is known stays, and what was arriving will come again.
+    /// Notes that something did not fit together: what is known stays. So does a table of which the end has not come: what
+    /// is wrong behind it is not wrong with it, and whoever begins another says so.
     pub(super) fn lose(&self) {
-        *self.arriving() = None;
         if let Some(heard) = self.heard.load_full() {
             self.heard.store(Some(Arc::new(Heard {
                 is_whole: false,

@@ -46,7 +46,8 @@ fn labels(films: &[u128]) -> LabelTable {
 /// Everything in it, to be compared.
 fn parts(read: &ReadSnapshot) -> (Snapshot, Statement, Vec<Revocation>, Vec<LabelChange>) {
     let mut labels = Vec::new();
-    read.labels.for_each(|change| labels.push(change));
+    let table = read.labels.as_ref().unwrap();
+    table.for_each(|change| labels.push(change));
     labels.sort_by_key(|change| match change {
         LabelChange::Film { film, .. } => film.to_string(),
         other => format!("{other:?}"),
@@ -88,12 +89,12 @@ fn snapshot(sessions: &[u128]) -> ReadSnapshot {
         snapshot,
         statement,
         revocations: sessions.iter().map(revocation).collect(),
-        labels: labels(sessions),
+        labels: Some(labels(sessions)),
     }
 }
 
 fn write(read: &ReadSnapshot, path: &Path) -> Result<(), SnapshotError> {
-    read.snapshot.write(path, &read.labels, |take| {
+    read.snapshot.write(path, read.labels.as_ref(), |take| {
         read.revocations.iter().cloned().for_each(take);
     })
 }
@@ -124,6 +125,17 @@ proptest! {
         content.extend(sum.as_ref());
         prop_assert!(Snapshot::from_bytes(&content).is_err());
     }
+}
+
+#[test]
+fn labels_that_are_not_known_are_not_there() {
+    let without = ReadSnapshot {
+        labels: None,
+        ..snapshot(&[1])
+    };
+    let (_folder, path) = written(&without);
+    let read = Snapshot::read(&path, ISSUER).unwrap();
+    assert!(read.labels.is_none() && read.revocations == without.revocations);
 }
 
 #[test]

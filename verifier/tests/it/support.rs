@@ -145,9 +145,9 @@ impl World {
         self.publisher.applied().await.unwrap();
     }
 
-    /// Sends a heartbeat of now, and returns when it was heard.
+    /// Sends a heartbeat of now, which says nothing of labels, and returns when it was heard.
     pub(crate) async fn heartbeat(&mut self) {
-        self.publisher.heartbeat(self.clock.now()).await.unwrap();
+        self.labels.hear(self.clock.now(), None);
         // Whatever is applied behind it was heard behind it.
         self.revoke(Fact::Token {
             token: TokenId::new(START),
@@ -158,7 +158,7 @@ impl World {
     /// Tells these changes of labels with a heartbeat of now that vouches for them, and returns when it was heard.
     pub(crate) async fn tell_labels(&mut self, changes: Vec<LabelChange>) {
         self.labels.tell(changes);
-        self.labels.vouch(self.clock.now());
+        self.labels.hear(self.clock.now(), Some(self.clock.now()));
         self.revoke(Fact::Token {
             token: TokenId::new(START),
         })

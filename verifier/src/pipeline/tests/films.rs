@@ -1,6 +1,6 @@
 //! What the labels of films decide, and what callers are told of them.
 
-use shared::feed::{FeedEvent, Gap, LabelUpdate};
+use shared::feed::{FeedEvent, Gap, Heartbeat, LabelUpdate};
 use shared::id::FilmId;
 use shared::label::{Definition, LabelChange, LabelNames, LabelRole};
 use uuid::Uuid;
@@ -85,7 +85,6 @@ impl World {
     fn with_labels() -> Self {
         let mut world = Self::new(FILM_RULES);
         world.set_keys(&[0]);
-        world.heartbeat();
         world.tell(everything());
         world.vouch();
         world
@@ -98,10 +97,21 @@ impl World {
 
     /// A heartbeat of now, which vouches for labels too.
     fn vouch(&self) {
-        let mut heartbeat = self.pipeline.revocations.newest_heartbeat().unwrap();
-        heartbeat.counter += 1;
-        heartbeat.time = self.clock.now();
-        heartbeat.labels = Some(self.clock.now());
+        self.hear(Some(self.clock.now()));
+    }
+
+    /// A heartbeat of now, which vouches for labels of this time or for none.
+    fn hear(&self, labels: Option<UnixMillis>) {
+        let heartbeat = Heartbeat {
+            epoch: 0,
+            term: 0,
+            counter: 0,
+            seq: 0,
+            time: self.clock.now(),
+            labels,
+            read_at: None,
+            signed: None,
+        };
         let event = FeedEvent::Heartbeat(heartbeat);
         self.pipeline.revocations.take_in(&event, &*self.clock);
     }
@@ -246,7 +256,7 @@ fn before_labels_were_ever_vouched_for_nobody_is_let_in_by_them() {
     let mut world = World::new(FILM_RULES);
     world.set_keys(&[0]);
     world.tell(everything());
-    world.heartbeat();
+    world.hear(None);
     let user = world.forge().roles(&["user"]).token();
     let superuser = world.forge().claim("superuser", true).token();
     for folder in ["films", "stale", "cast"] {
@@ -281,7 +291,7 @@ fn labels_that_are_too_old_decide_only_where_the_rule_says_so() {
     // The revocations stay fresh, the labels do not.
     for seconds in [20, 20] {
         world.clock.advance(Duration::from_secs(seconds));
-        world.heartbeat();
+        world.hear(None);
     }
     assert_eq!(ask(&world, "films", NOTHING), stale);
     assert_eq!(ask(&world, "films", PREMIUM), stale);
@@ -293,7 +303,7 @@ fn labels_that_are_too_old_decide_only_where_the_rule_says_so() {
 
     let lost = FeedEvent::Lost(Gap::Chain);
     world.pipeline.revocations.take_in(&lost, &*world.clock);
-    world.heartbeat();
+    world.hear(None);
     assert_eq!(ask(&world, "films", KIDS), stale);
     assert_eq!(ask(&world, "stale", KIDS), [Ok(()); 2]);
     world.pipeline.on_stale = OnStale::Allow;

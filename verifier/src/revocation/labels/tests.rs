@@ -196,21 +196,34 @@ fn behind_a_gap_nothing_is_trusted_until_labels_are_vouched_for_again() {
     fed.hear(Some(START));
     fed.tell(LabelUpdate::TableBegins);
     fed.replica.take_in(&FeedEvent::Lost(Gap::Chain), &fed.clock);
-    fed.tell(LabelUpdate::TablePart(vec![film(2, &["paid"])]));
-    fed.tell(LabelUpdate::TableEnds);
     fed.hear(None);
     assert_eq!(fed.freshness(), Freshness::Loading);
     assert!(
         fed.view().trusted().is_none() && !fed.is_open(1, "user"),
         "what is known stays"
     );
-    assert!(
-        fed.is_open(2, "user"),
-        "the rest of a table that was begun before proves nothing"
-    );
     fed.hear(Some(START));
     assert_eq!(fed.freshness(), Freshness::Fresh { age: seconds(0) });
     assert!(fed.replica.labels().is_loaded());
+}
+
+#[test]
+fn a_table_goes_on_behind_a_gap_or_begins_anew() {
+    let fed = fed();
+    fed.tell(LabelUpdate::TableBegins);
+    fed.tell(LabelUpdate::TablePart(vec![film(1, &["paid"])]));
+    fed.replica.take_in(&FeedEvent::Lost(Gap::Chain), &fed.clock);
+    fed.tell(LabelUpdate::TablePart(vec![film(2, &["paid"])]));
+    fed.tell(LabelUpdate::TableEnds);
+    fed.hear(Some(START));
+    assert!(!fed.is_open(1, "user") && !fed.is_open(2, "user"));
+
+    fed.tell(LabelUpdate::TableBegins);
+    fed.tell(LabelUpdate::TablePart(vec![film(3, &["paid"])]));
+    fed.tell(LabelUpdate::TableBegins);
+    fed.tell(LabelUpdate::TablePart(vec![film(4, &["paid"])]));
+    fed.tell(LabelUpdate::TableEnds);
+    assert!(fed.is_open(3, "user") && !fed.is_open(4, "user"));
 }
 
 #[test]

@@ -45,15 +45,15 @@ impl LabelTeller {
             .unwrap();
     }
 
-    /// A heartbeat of this time, which vouches for labels too.
-    pub(crate) fn vouch(&self, time: UnixMillis) {
+    /// A heartbeat of this time, which vouches for labels of that time or for none.
+    pub(crate) fn hear(&self, time: UnixMillis, labels: Option<UnixMillis>) {
         let heartbeat = Heartbeat {
             epoch: 0,
             term: 0,
             counter: 0,
             seq: 0,
             time,
-            labels: Some(time),
+            labels,
             read_at: None,
             signed: None,
         };

@@ -40,6 +40,10 @@ audience = "billing"
 path = "/hosted"
 hosts = ["movies.example.org"]
 anonymous = true
+
+[[rule]]
+path = "/labelled/{film_id}"
+film = "{film_id}"
 "#;
 
 /// A pipeline over real replicas, each fed as in one process, with the time in the test's hand.

@@ -42,18 +42,18 @@ fn id(number: u128) -> FilmId {
     FilmId(Uuid::from_u128(number))
 }
 
-fn at(folder: &str, number: u128) -> String {
+pub(super) fn at(folder: &str, number: u128) -> String {
     format!("/{folder}/{}", id(number))
 }
 
-fn film(number: u128, labels: &[&str]) -> LabelChange {
+pub(super) fn film(number: u128, labels: &[&str]) -> LabelChange {
     LabelChange::Film {
         film: id(number),
         labels: Arc::new(LabelNames::new(labels.iter().map(|name| name.parse().unwrap())).unwrap()),
     }
 }
 
-fn label(name: &str, roles: &[&str], anonymous: bool) -> LabelChange {
+pub(super) fn label(name: &str, roles: &[&str], anonymous: bool) -> LabelChange {
     let role = |(id, name): (u128, &&str)| LabelRole {
         id: Uuid::from_u128(id).into(),
         name: (*name).into(),
@@ -90,13 +90,13 @@ impl World {
         world
     }
 
-    fn tell(&self, changes: Vec<LabelChange>) {
+    pub(super) fn tell(&self, changes: Vec<LabelChange>) {
         let update = FeedEvent::Labels(LabelUpdate::Changes(changes));
         self.pipeline.revocations.take_in(&update, &*self.clock);
     }
 
     /// A heartbeat of now, which vouches for labels too.
-    fn vouch(&self) {
+    pub(super) fn vouch(&self) {
         self.hear(Some(self.clock.now()));
     }
 

@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use super::films::{at, film, label};
 use super::*;
 
 static MUTATED: LazyLock<(World, String)> = LazyLock::new(|| {
@@ -21,6 +22,8 @@ enum Event {
     RaiseRole,
     RevokeToken(usize),
     Keys(Vec<usize>),
+    Label(Vec<&'static str>),
+    Film(Vec<&'static str>),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -32,6 +35,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::RaiseRole),
         1 => (0_usize..4).prop_map(Event::RevokeToken),
         2 => prop::sample::select(vec![vec![0], vec![1], vec![0, 1]]).prop_map(Event::Keys),
+        2 => prop::sample::subsequence(vec!["editor", "subscriber"], 0..=2).prop_map(Event::Label),
+        1 => prop::sample::subsequence(vec!["paid", "unknown"], 0..=2).prop_map(Event::Film),
     ]
 }
 
@@ -39,7 +44,10 @@ impl World {
     fn happen(&mut self, event: &Event, forges: &[TokenForge]) {
         match event {
             Event::Pass(seconds) => self.clock.advance(Duration::from_secs(*seconds)),
-            Event::Heartbeat => self.heartbeat(),
+            Event::Heartbeat => {
+                self.heartbeat();
+                self.vouch();
+            }
             Event::RevokeSession(at) => self.revoke(Fact::Session {
                 session: forges[*at].claim_text("sid").parse().unwrap(),
             }),
@@ -55,6 +63,8 @@ impl World {
                 token: forges[*at].claim_text("jti").parse().unwrap(),
             }),
             Event::Keys(numbers) => self.set_keys(numbers),
+            Event::Label(roles) => self.tell(vec![label("paid", roles, false)]),
+            Event::Film(labels) => self.tell(vec![film(1, labels)]),
         }
     }
 }
@@ -65,6 +75,12 @@ proptest! {
     #[test]
     fn a_cached_verdict_is_the_fresh_verdict(events in prop::collection::vec(event(), 1..16)) {
         let mut world = World::ready();
+        world.tell(vec![label("paid", &["editor"], false), film(1, &["paid"])]);
+        world.vouch();
+        let labelled = at("labelled", 1);
+        let told = |world: &World, path: &str, credentials| {
+            world.pipeline.decide(&question(path, credentials)).map(|admitted| admitted.labels)
+        };
         let mut keeps_nothing = TokenCache::new(0);
         let forges = [
             world.forge(),
@@ -76,11 +92,11 @@ proptest! {
         for event in events {
             world.happen(&event, &forges);
             for token in &tokens {
-                for path in ["/", "/me", "/films/1"] {
+                for path in ["/", "/me", "/films/1", &labelled] {
                     for credentials in [Credentials::Bearer(token), Credentials::Cookie(token)] {
-                        let warm = world.ask(path, credentials);
+                        let warm = told(&world, path, credentials);
                         std::mem::swap(&mut world.pipeline.cache, &mut keeps_nothing);
-                        let fresh = world.ask(path, credentials);
+                        let fresh = told(&world, path, credentials);
                         std::mem::swap(&mut world.pipeline.cache, &mut keeps_nothing);
                         prop_assert_eq!(warm, fresh, "{} after {:?}", path, event);
                     }

@@ -297,8 +297,6 @@ fn write_labels(writer: &mut impl Write, labels: Option<&LabelTable>) -> io::Res
                 item.push(DEFINITION);
                 wire::write_definition(&mut item, name, definition.as_ref());
             }
-            // A table has the names in the definitions.
-            LabelChange::Role { .. } => return,
         }
         written = write_part(writer, &item);
     });

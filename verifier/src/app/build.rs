@@ -75,7 +75,7 @@ pub(super) async fn read_feed(
         keys: feed_keys.view(),
         clock: Arc::clone(&pipeline.clock),
         newest_seen: restored.newest_seen,
-        labels_at: None,
+        labels_at: restored.labels_at,
         jitter_seed: u64::from_ne_bytes(random::bytes()),
     };
     followed.feed = Some(Box::new(StreamFeed::start(RedisLog::new(client), start)));

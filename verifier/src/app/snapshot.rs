@@ -8,6 +8,7 @@ use std::time::Duration;
 use shared::feed::Heartbeat;
 use shared::feed::heartbeat::Statement;
 use shared::feed::key::FeedKeys;
+use shared::feed::term::Epoch;
 use shared::label::LabelTable;
 use shared::time::{BootTime, Clock};
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ const WRITE_SHARE: u32 = 20;
 pub(super) struct Restored {
     pub(super) feed_keys: FeedKeys,
     pub(super) newest_seen: Option<(u64, u64)>,
+    pub(super) labels_at: Option<(Epoch, u64)>,
 }
 
 /// Puts the snapshot into force, if there is one that can be used.
@@ -89,6 +91,7 @@ fn put_into_force(read: ReadSnapshot, pipeline: &Pipeline) -> Restored {
     Restored {
         feed_keys: snapshot.feed_keys,
         newest_seen: Some(statement.order()),
+        labels_at: heartbeat.labels.map(|_| (statement.epoch, statement.last.seq)),
     }
 }
 
@@ -101,8 +104,7 @@ fn heartbeat(snapshot: &Snapshot, statement: &Statement, has_labels: bool, clock
         counter: statement.counter,
         seq: statement.last.seq,
         time: statement.time,
-        // What the signed statement says of labels, once it does.
-        labels: None.filter(|_| has_labels),
+        labels: statement.labels.filter(|_| has_labels).map(|labels| labels.time),
         read_at: Some(BootTime(clock.boot().0.saturating_sub(age))),
         signed: Some(snapshot.heartbeat.as_slice().into()),
     }

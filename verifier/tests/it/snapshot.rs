@@ -9,9 +9,23 @@ use shared::testkit::{RedisServer, TestKey, TokenForge};
 use shared::time::{Clock, SystemClock};
 use tempfile::TempDir;
 
-use crate::support::{Canned, KeyServer, Relay, Served, until};
+use crate::support::{Canned, KeyServer, Relay, Served, film, film_id, label, until};
 
-const RULES: &str = "default = \"allow\"\n[[rule]]\npath = \"/me\"\nauthenticated = true\n";
+const RULES: &str = r#"
+default = "allow"
+
+[[rule]]
+path = "/me"
+authenticated = true
+
+[[rule]]
+path = "/films/{film_id}"
+film = "{film_id}"
+"#;
+/// Films with a label and without.
+const CLOSED: u128 = 1;
+const OPEN: u128 = 2;
+
 const SOON: Duration = Duration::from_secs(30);
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 
@@ -35,7 +49,10 @@ impl Scene {
         let jwks = Canned::ok(TestKey::jwks(&[&TestKey::number(0)]));
         issuer.answer_at(JWKS_PATH, jwks);
         issuer.answer_at(FEED_KEYS_PATH, Canned::ok(relay.key.public().to_jwks()));
-        let forge = || TokenForge::new(&TestKey::number(0), SystemClock.now());
+        relay
+            .label(&[label("premium", &["user"], false), film(CLOSED, &["premium"])])
+            .await;
+        let forge = || TokenForge::new(&TestKey::number(0), SystemClock.now()).roles(&["user"]);
         let (good, revoked) = (forge().token(), forge());
         relay
             .revoke(Fact::Session {
@@ -68,10 +85,17 @@ impl Scene {
         Served::start(self.folder.path(), RULES, &variables).await
     }
 
-    /// Has a verifier run until it has written the file.
+    /// Has a verifier run until it has written the file with everything that it can know.
     async fn taken(&mut self) {
         let first = self.start().await;
         let snapshot = self.snapshot();
+        until(SOON, async || {
+            self.relay.heartbeat().await;
+            first.verdict(&film_at(OPEN), None).await.0 == 200
+        })
+        .await;
+        // It was perhaps written before the labels were there, and will be again.
+        let _ = std::fs::remove_file(&snapshot);
         until(SOON, async || {
             self.relay.heartbeat().await;
             snapshot.exists()
@@ -79,6 +103,10 @@ impl Scene {
         .await;
         first.stop().await;
     }
+}
+
+fn film_at(number: u128) -> String {
+    format!("/films/{}", film_id(number))
 }
 
 fn stale() -> (u16, String) {
@@ -102,8 +130,18 @@ async fn it_starts_and_serves_with_everything_else_away() {
         alone.verdict("/me", Some(&scene.revoked)).await,
         (401, "revoked".to_owned())
     );
+    assert_eq!(alone.verdict(&film_at(OPEN), None).await.0, 200);
+    assert_eq!(
+        alone.verdict(&film_at(CLOSED), None).await,
+        (401, "missing".to_owned())
+    );
+    assert_eq!(alone.verdict(&film_at(CLOSED), Some(&scene.good)).await.0, 200);
     until(SOON, async || {
         alone.verdict("/me", Some(&scene.good)).await == stale()
+    })
+    .await;
+    until(SOON, async || {
+        alone.verdict(&film_at(OPEN), None).await == stale()
     })
     .await;
     assert_eq!(alone.verdict("/", None).await.0, 200);
@@ -127,7 +165,32 @@ async fn it_starts_and_serves_with_everything_else_away() {
         (503, "no_keys".to_owned())
     );
     assert_eq!(without.verdict("/", None).await.0, 200);
+    assert_eq!(without.verdict(&film_at(OPEN), None).await, stale());
     without.stop().await;
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_is_followed_from_where_the_snapshot_ends() {
+    let Some(mut scene) = Scene::set("a verifier with a snapshot and later labels").await else {
+        return;
+    };
+    scene.taken().await;
+    scene
+        .relay
+        .label(&[film(CLOSED, &[]), film(OPEN, &["premium"])])
+        .await;
+    let restarted = scene.start().await;
+    until(SOON, async || {
+        scene.relay.heartbeat().await;
+        restarted.verdict(&film_at(CLOSED), None).await.0 == 200
+    })
+    .await;
+    assert_eq!(
+        restarted.verdict(&film_at(OPEN), None).await,
+        (401, "missing".to_owned())
+    );
+    assert_eq!(restarted.verdict(&film_at(OPEN), Some(&scene.good)).await.0, 200);
+    restarted.stop().await;
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 use shared::feed::chain::Chain;
 use shared::feed::entry;
-use shared::feed::heartbeat::Statement;
+use shared::feed::heartbeat::{LabelsStatement, Statement, TableRef};
 use shared::feed::key::FeedSigningKey;
 use shared::feed::log::{LogBody, LogItem};
 use shared::feed::redis_log::RedisLog;
+use shared::feed::table::{TableDigest, TableId};
 use shared::feed::term::{ItemId, Term};
 use shared::feed::writer::{Append, Appended, FeedWriter, PointerRule};
+use shared::label::LabelChange;
 use shared::redis::{RedisClient, RedisSettings};
 use shared::revocation::{Fact, Revocation};
 use shared::time::{Clock, SystemClock};
@@ -18,6 +20,8 @@ pub(crate) struct Relay {
     chain: Chain,
     last: Option<ItemId>,
     counter: u64,
+    /// A table of no labels: all that there are come in entries.
+    table: TableRef,
 }
 
 impl Relay {
@@ -31,6 +35,12 @@ impl Relay {
             chain: Chain::START,
             last: None,
             counter: 0,
+            table: TableRef {
+                id: TableId::fresh(),
+                seq: 0,
+                chunks: 0,
+                digest: TableDigest::default().finish(),
+            },
         };
         assert!(relay.log.claim(relay.term).await.unwrap());
         relay.write(Vec::new()).await;
@@ -39,7 +49,16 @@ impl Relay {
 
     /// Publishes a fact, with a heartbeat of now behind it.
     pub(crate) async fn revoke(&mut self, fact: Fact) {
-        let bytes = entry::encode(&Revocation { fact, expires: None });
+        self.publish(entry::encode(&Revocation { fact, expires: None }))
+            .await;
+    }
+
+    /// Publishes changes of labels, with a heartbeat of now behind them.
+    pub(crate) async fn label(&mut self, changes: &[LabelChange]) {
+        self.publish(entry::encode_labels(changes)).await;
+    }
+
+    async fn publish(&mut self, bytes: Vec<u8>) {
         self.chain = self.chain.with(self.chain.seq + 1, &bytes);
         let id = ItemId::entry(self.chain.seq);
         let body = LogBody::Entry(bytes);
@@ -60,7 +79,11 @@ impl Relay {
             last: self.chain,
             floor: Chain::START,
             time: SystemClock.now(),
-            labels: None,
+            labels: Some(LabelsStatement {
+                time: SystemClock.now(),
+                change: self.chain.seq,
+                table: self.table,
+            }),
         };
         let before = items.last().map(|item| item.id).or(self.last);
         items.push(LogItem {

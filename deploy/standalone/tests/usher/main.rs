@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod labels;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod start;

@@ -44,6 +44,8 @@ verifier=127.0.0.1:${DEMO_VERIFIER_PORT:-8081}
 movies=127.0.0.1:${DEMO_MOVIES_PORT:-8082}
 admin=127.0.0.1:${DEMO_ADMIN_PORT:-9080}
 
+command -v curl >/dev/null || { echo 'The demo needs curl, which is not installed here.' >&2 && exit 1; }
+
 cargo build --release --bin usher --bin movies
 programs=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 
@@ -91,6 +93,29 @@ until grep -q '/docs/' "$run/usher.out"; do
     kill -0 "$usher_pid" 2>/dev/null || { echo 'usher did not start.' >&2 && exit 1; }
     sleep 0.1
 done
+
+# At the first start: a role, a label that asks for it, and the films that carry the label.
+label_films() {
+    local login=${USHER_SUPERUSER_LOGIN:-admin} password token
+    password=${USHER_SUPERUSER_PASSWORD:-$(sed -n 's/^  password  \([^ ]*\) .*/\1/p' "$run/usher.out")}
+    password=${password//\\/\\\\}
+    token=$(curl -sSf "http://$issuer/api/v1/user/login" -H 'Content-Type: application/json' -d @- \
+        <<<"{\"login\":\"$login\",\"password\":\"${password//\"/\\\"}\"}" |
+        sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+    (umask 077 && echo "Authorization: Bearer $token" >"$run/authorization")
+    ask_issuer() {
+        curl -sSf -X "$1" "http://$issuer/api/v1/$2" -H @"$run/authorization" -H "Content-Type: application/$3" \
+            --data-binary "$4" -o "$run/answer"
+    }
+    ask_issuer POST role json '{"name":"subscriber"}'
+    ask_issuer PUT label/subscribers json '{"roles":["subscriber"],"anonymous":false}'
+    ask_issuer POST film/label x-ndjson @deploy/demo/labels.jsonl
+    ask_issuer POST user/logout json ''
+    rm "$run/authorization"
+}
+if grep -q 'There was no superuser' "$run/usher.out"; then
+    label_films
+fi
 
 site=http://$nginx_address
 cat <<END

@@ -10,8 +10,8 @@ const BUILT_IN: &str = include_str!("../films.json");
 
 /// A UUID in its one canonical spelling: lower case, with hyphens (RFC 9562 section 4).
 ///
-/// The rules of the verifier compare paths letter by letter. A service that took `7C9E…` for `7c9e…` too would show
-/// everybody what a rule keeps for some, so other spellings are the id of nothing here.
+/// To the verifier `7C9E…` and `7c9e…` are the same film, and what is no UUID with its hyphens is none. A service that read
+/// ids more freely would show what nobody was asked about, so other spellings are the id of nothing here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct FilmId(String);
@@ -40,13 +40,13 @@ impl TryFrom<String> for FilmId {
     }
 }
 
-/// Whom a film is for. The rules of the verifier decide; this is for people to read.
+/// Whom a film is for. Its labels decide, at the verifier; this is for people to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// Everybody, anonymous callers included.
     Open,
-    /// Callers with the role `subscriber`.
+    /// Callers with the role `subscriber`, which the label `subscribers` asks for.
     Subscriber,
 }
 

@@ -1,43 +1,49 @@
-//! The films and the rules agree on whom a film is for.
+//! The films and the labels on them agree on whom a film is for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use movies::{Access, Films};
+use serde_json::Value;
 
 const RULES: &str = include_str!("../../standalone/rules.toml");
+const LABELS: &str = include_str!("../labels.jsonl");
 
 #[test]
-fn every_film_for_subscribers_has_its_rule_and_no_other_film_has_one() {
-    let document: toml::Table = RULES.parse().unwrap();
-    assert_eq!(document["default"].as_str(), Some("allow"));
-    let kept: BTreeSet<_> = document["rule"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|rule| {
-            let path = rule["path"].as_str().unwrap().strip_prefix("/api/v1/films/")?;
-            let names: Vec<_> = rule["roles"].as_array().unwrap().iter().collect();
-            assert_eq!(names, [&toml::Value::from("subscriber")], "{path}");
-            Some(path.strip_suffix("/{*rest}").unwrap_or(path).to_owned())
+fn every_film_for_subscribers_carries_the_label_and_no_other_film_carries_any() {
+    let labels: BTreeMap<String, Value> = LABELS
+        .lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (
+                line["film_id"].as_str().unwrap().to_owned(),
+                line["labels"].clone(),
+            )
         })
         .collect();
-    let for_subscribers: BTreeSet<_> = Films::built_in()
+    assert_eq!(labels.len(), LABELS.lines().count(), "none twice");
+    let for_subscribers: BTreeMap<String, Value> = Films::built_in()
         .unwrap()
         .iter()
         .filter(|film| film.access == Access::Subscriber)
-        .map(|film| film.id.as_str().to_owned())
+        .map(|film| (film.id.as_str().to_owned(), serde_json::json!(["subscribers"])))
         .collect();
-    assert_eq!(kept, for_subscribers);
+    assert!(!for_subscribers.is_empty());
+    assert_eq!(labels, for_subscribers);
 }
 
 #[test]
-fn the_rules_name_each_film_that_they_are_about() {
-    for film in Films::built_in().unwrap().iter() {
-        let comment = format!("# {} ({})\n", film.title, film.year);
-        assert_eq!(
-            RULES.contains(&comment),
-            film.access == Access::Subscriber,
-            "{comment}"
-        );
-    }
+fn the_rules_have_the_labels_decide_about_films_and_all_below_them() {
+    let document: toml::Table = RULES.parse().unwrap();
+    assert_eq!(document["default"].as_str(), Some("allow"));
+    let rules = document["rule"].as_array().unwrap();
+    let path = |rule: &toml::Value| rule["path"].as_str().unwrap().to_owned();
+    let about_films: Vec<_> = rules
+        .iter()
+        .filter(|rule| path(rule).starts_with("/api/v1/films"))
+        .collect();
+    let [rule] = about_films[..] else {
+        unreachable!("one rule is about films");
+    };
+    assert_eq!(path(rule), "/api/v1/films/{film_id}/{*rest}");
+    assert_eq!(rule["film"].as_str(), Some("{film_id}"));
 }

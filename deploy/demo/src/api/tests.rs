@@ -32,7 +32,7 @@ async fn the_list_has_titles_and_years() {
     );
     assert_eq!(
         body["viewer"],
-        json!({"subject": null, "roles": [], "superuser": false})
+        json!({"subject": null, "roles": [], "superuser": false, "labels": []})
     );
 }
 
@@ -44,6 +44,7 @@ async fn a_film_says_who_is_looking() {
             ("x-auth-subject", "somebody"),
             ("x-auth-roles", "editor,subscriber"),
             ("x-auth-superuser", "true"),
+            ("x-auth-labels", "kids,subscribers"),
         ],
     )
     .await;
@@ -51,7 +52,12 @@ async fn a_film_says_who_is_looking() {
     assert_eq!(body["film"]["title"], "Stalker");
     assert_eq!(
         body["viewer"],
-        json!({"subject": "somebody", "roles": ["editor", "subscriber"], "superuser": true})
+        json!({
+            "subject": "somebody",
+            "roles": ["editor", "subscriber"],
+            "superuser": true,
+            "labels": ["kids", "subscribers"],
+        })
     );
 }
 

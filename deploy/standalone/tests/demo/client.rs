@@ -65,6 +65,14 @@ impl Ask {
             .header("Content-Length", &length)
     }
 
+    /// A body with a document on each line.
+    pub(crate) fn lines(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        let length = body.len().to_string();
+        self.header("Content-Type", "application/x-ndjson")
+            .header("Content-Length", &length)
+    }
+
     /// A body in chunks, with a trailer field.
     pub(crate) fn chunked(mut self, body: &str, trailer: &str) -> Self {
         self.body = format!("{:x}\r\n{body}\r\n0\r\n{trailer}\r\n\r\n", body.len());

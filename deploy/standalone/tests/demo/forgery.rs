@@ -219,9 +219,11 @@ async fn a_client_cannot_ask_about_another_request_than_its_own() {
         (format!("/api/v1/films\\{id}"), 403),
         (format!("/api/v1/films/%2537{}", &id[1..]), 403),
         (format!("/api/v1/user/../films/{id}"), 403),
-        // Other spellings of the id are other ids: the rules do not know them, nor does the service.
-        (format!("/api/v1/films/{}", id.to_uppercase()), 404),
-        (format!("/api/v1/films/{}", id.replace('-', "")), 404),
+        // Capitals make no other film of it; what else some read as its id is none.
+        (format!("/api/v1/films/{}", id.to_uppercase()), 401),
+        (format!("/api/v1/films/{}", id.replace('-', "")), 403),
+        (format!("/api/v1/films/{{{id}}}"), 403),
+        (format!("/api/v1/films/urn:uuid:{id}"), 403),
         (format!("/API/v1/films/{id}"), 404),
         // The issuer's, which has no such thing.
         (format!("/api/v1/films/../user/../films/{id}/../../user/x"), 404),

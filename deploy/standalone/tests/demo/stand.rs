@@ -21,6 +21,9 @@ use crate::relay::Relay;
 pub(crate) const OPEN_FILM: &str = "/api/v1/films/0f3b9a52-6f0e-4c1e-9a55-2d7b1c8e4a10";
 pub(crate) const SUBSCRIBER_FILM: &str = "/api/v1/films/7c9e6679-7425-40de-944b-e07fc1f90ae7";
 
+/// The films that carry labels, as `start.sh` puts them there.
+const LABELS: &str = include_str!("../../../demo/labels.jsonl");
+
 const SUPERUSER: (&str, &str) = ("keymaker", "every door has one key");
 const PASSWORD: &str = "follow the white rabbit";
 
@@ -81,14 +84,30 @@ impl Stand {
         let seen = Arc::default();
         let service = start_movies(Arc::clone(&seen)).await;
         let (nginx, address) = Nginx::start(&program, folder.path(), issuer, relay.address, service).await;
-        Some(Self {
+        let stand = Self {
             address,
             relay,
             usher,
             nginx,
             seen,
             folder,
-        })
+        };
+        stand.label_films().await;
+        Some(stand)
+    }
+
+    /// Does what `start.sh` does: a role, a label that asks for it, and the films that carry the label.
+    async fn label_films(&self) {
+        let superuser = self.superuser().await;
+        let by_superuser = |method, path| Ask::new(method, path).bearer(&superuser.access);
+        let role = by_superuser("POST", "/api/v1/role").json(&json!({"name": "subscriber"}));
+        let label = by_superuser("PUT", "/api/v1/label/subscribers")
+            .json(&json!({"roles": ["subscriber"], "anonymous": false}));
+        let films = by_superuser("POST", "/api/v1/film/label").lines(LABELS);
+        for (ask, status) in [(role, 201), (label, 201), (films, 200)] {
+            let answer = self.send(ask).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+        }
     }
 
     pub(crate) async fn send(&self, ask: Ask) -> Answer {
@@ -129,13 +148,16 @@ impl Stand {
         SignedIn::of(&answer)
     }
 
-    /// Makes the role `subscriber` and gives it to somebody.
+    /// Gives the role `subscriber` to somebody.
     pub(crate) async fn subscribe(&self, who: &SignedIn) {
         let superuser = self.superuser().await;
-        let ask = Ask::post("/api/v1/role").bearer(&superuser.access);
-        let role = self.send(ask.json(&json!({"name": "subscriber"}))).await;
-        assert_eq!(role.status, 201, "{role:?}");
-        let grant = format!("/api/v1/user/{}/role/{}", who.id, role.text("id"));
+        let roles = self
+            .send(Ask::get("/api/v1/role").bearer(&superuser.access))
+            .await
+            .value();
+        let mut roles = roles["items"].as_array().unwrap().iter();
+        let role = roles.find(|role| role["name"] == "subscriber").unwrap();
+        let grant = format!("/api/v1/user/{}/role/{}", who.id, role["id"].as_str().unwrap());
         let granted = self.send(Ask::post(&grant).bearer(&superuser.access)).await;
         assert_eq!(granted.status, 204, "{granted:?}");
     }

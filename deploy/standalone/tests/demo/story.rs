@@ -6,7 +6,7 @@ use crate::client::Ask;
 use crate::stand::{OPEN_FILM, SUBSCRIBER_FILM, Stand};
 
 #[tokio::test]
-async fn films_are_for_whom_the_rules_say() {
+async fn films_are_for_whom_their_labels_say() {
     let Some(stand) = Stand::start().await else { return };
 
     // An anonymous caller sees the list and the open films.
@@ -18,7 +18,7 @@ async fn films_are_for_whom_the_rules_say() {
     assert_eq!(open.value()["film"]["title"], "The General");
     assert_eq!(
         open.value()["viewer"],
-        json!({"subject": null, "roles": [], "superuser": false})
+        json!({"subject": null, "roles": [], "superuser": false, "labels": []})
     );
     let closed = stand.film(SUBSCRIBER_FILM, None).await;
     assert_eq!(closed.refusal(), (401, "missing".into()), "{closed:?}");
@@ -31,15 +31,15 @@ async fn films_are_for_whom_the_rules_say() {
     assert_eq!(closed.header("content-type"), "application/problem+json");
     assert_eq!(closed.header("cache-control"), "no-store");
 
-    // Somebody without the role.
+    // Somebody without the role that the label asks for.
     let user = stand.register("neo").await;
     let open = stand.film(OPEN_FILM, Some(&user.access)).await;
     assert_eq!(
         open.value()["viewer"],
-        json!({"subject": user.id, "roles": ["user"], "superuser": false})
+        json!({"subject": user.id, "roles": ["user"], "superuser": false, "labels": []})
     );
     let closed = stand.film(SUBSCRIBER_FILM, Some(&user.access)).await;
-    assert_eq!(closed.refusal(), (403, "role".into()), "{closed:?}");
+    assert_eq!(closed.refusal(), (403, "label".into()), "{closed:?}");
     assert!(
         closed.header("www-authenticate").contains("insufficient_scope"),
         "{closed:?}"
@@ -60,7 +60,12 @@ async fn films_are_for_whom_the_rules_say() {
     assert_eq!(seen.value()["film"]["title"], "Stalker");
     assert_eq!(
         seen.value()["viewer"],
-        json!({"subject": user.id, "roles": ["subscriber", "user"], "superuser": false})
+        json!({
+            "subject": user.id,
+            "roles": ["subscriber", "user"],
+            "superuser": false,
+            "labels": ["subscribers"],
+        })
     );
 
     // After logout the very same token is refused at once, on an open film too.
@@ -71,6 +76,25 @@ async fn films_are_for_whom_the_rules_say() {
     for film in [SUBSCRIBER_FILM, OPEN_FILM] {
         let refused = stand.film(film, Some(&user.access)).await;
         assert_eq!(refused.refusal(), (401, "revoked".into()), "{film}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_label_put_on_a_film_or_taken_away_counts_at_once() {
+    let Some(stand) = Stand::start().await else { return };
+    let user = stand.register("neo").await;
+    let superuser = stand.superuser().await;
+    for _ in 0..3 {
+        for (labels, anonymous, signed_in) in [(json!(["subscribers"]), 401, 403), (json!([]), 200, 200)] {
+            let path = OPEN_FILM.replace("films", "film") + "/label";
+            let ask = Ask::new("PUT", &path).bearer(&superuser.access);
+            let put = stand.send(ask.json(&json!({"labels": labels}))).await;
+            assert_eq!(put.status, 200, "{put:?}");
+            assert_eq!(stand.film(OPEN_FILM, None).await.status, anonymous, "{labels}");
+            let seen = stand.film(OPEN_FILM, Some(&user.access)).await;
+            assert_eq!(seen.status, signed_in, "{labels}");
+            assert_eq!(stand.film(OPEN_FILM, Some(&superuser.access)).await.status, 200);
+        }
     }
 }
 
@@ -97,6 +121,7 @@ async fn the_other_rules_of_the_demo_hold() {
     }
     let seen = stand.film(SUBSCRIBER_FILM, Some(&superuser.access)).await;
     assert_eq!(seen.value()["viewer"]["superuser"], true);
+    assert_eq!(seen.value()["viewer"]["labels"], json!(["subscribers"]));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 mod browsers;
 mod client;
 mod echo;
+mod films;
 mod front_end;
 mod outage;
 #[path = "../faults/world/process.rs"]

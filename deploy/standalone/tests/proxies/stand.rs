@@ -1,12 +1,13 @@
 //! What the tests drive: every front end before one verifier, one issuer and a service, on ports of their own.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::testkit::{TestKey, TokenForge};
+use shared::testkit::{RedisServer, TestKey, TokenForge};
 use shared::time::{Clock as _, SystemClock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -16,7 +17,12 @@ use crate::echo::Echo;
 use crate::front_end::{Behind, FrontEnd, Kind};
 use crate::process::{LOOK_EVERY, Process, START_TIMEOUT, program, show_logs};
 
-/// The rules of all tests but one.
+/// Login and password of the superuser, where there is a feed.
+pub(crate) const SUPERUSER: (&str, &str) = ("keymaker", "every door has one key");
+
+const SERVE: [&str; 5] = ["serve", "--log-format", "json", "--log-level", "info"];
+
+/// The rules of most tests.
 pub(crate) const RULES: &str = r#"
 default = "allow"
 
@@ -61,12 +67,24 @@ pub(crate) struct Stand {
     admin: SocketAddr,
     keys: SocketAddr,
     _issuer: Process,
+    /// What the feed is on, if there is one.
+    redis: Option<RedisServer>,
     pub(crate) folder: TempDir,
 }
 
 impl Stand {
-    /// Starts everything with these front ends, as far as they are installed.
+    /// Starts everything with these front ends, as far as they are installed. There is no feed: tokens are believed.
     pub(crate) async fn start(kinds: &[Kind], rules: &str) -> Self {
+        Self::start_on(None, kinds, rules).await
+    }
+
+    /// Starts everything with a feed and a superuser. `None`, with a word about it, where there is no Redis.
+    pub(crate) async fn start_with_feed(kinds: &[Kind], rules: &str) -> Option<Self> {
+        let redis = RedisServer::start_or_skip("labels and revocations behind proxies", "")?;
+        Some(Self::start_on(Some(redis), kinds, rules).await)
+    }
+
+    async fn start_on(redis: Option<RedisServer>, kinds: &[Kind], rules: &str) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
         let echo = Echo::start().await;
@@ -75,7 +93,12 @@ impl Stand {
             verifier: free_address().await,
             service: echo.address,
         };
-        let mut issuer = Process::start("issuer", &mut issuer_command(&folder, behind), folder.path());
+        let redis_url = redis.as_ref().map(RedisServer::url);
+        let issuer_command = || issuer_command(&folder, behind, redis_url.as_deref());
+        if redis.is_some() {
+            create_superuser(&mut issuer_command());
+        }
+        let mut issuer = Process::start("issuer", issuer_command().args(SERVE), folder.path());
         issuer.address("the issuer listens");
         let mut stand = Self {
             front_ends: Vec::new(),
@@ -85,6 +108,7 @@ impl Stand {
             admin: free_address().await,
             keys: serve_keys(behind.issuer).await,
             _issuer: issuer,
+            redis,
             folder,
         };
         stand.start_verifier().await;
@@ -120,7 +144,6 @@ impl Stand {
             .env("VERIFIER__ADMIN_LISTEN", self.admin.to_string())
             .env("VERIFIER__ISSUER", self.issuer_url())
             .env("VERIFIER__JWKS_URL", format!("http://{keys}/"))
-            .env("VERIFIER__REVOCATIONS", "off")
             .env("VERIFIER__RULES", "rules.toml")
             .env(
                 "VERIFIER__LOGIN_URL",
@@ -128,6 +151,10 @@ impl Stand {
             )
             .env("VERIFIER__ALLOWED_RETURN_HOSTS", HOST)
             .env("VERIFIER__THREADS", "1");
+        match &self.redis {
+            Some(redis) => command.env("VERIFIER__REDIS__URL", redis.url()),
+            None => command.env("VERIFIER__REVOCATIONS", "off"),
+        };
         let mut process = Process::start("verifier", &mut command, self.folder.path());
         process.address("the verifier listens");
         self.verifier = Some(process);
@@ -189,23 +216,38 @@ pub(crate) async fn free_address() -> SocketAddr {
     }
 }
 
-fn issuer_command(folder: &TempDir, behind: Behind) -> Command {
+fn create_superuser(command: &mut Command) {
+    let (login, password) = SUPERUSER;
+    let mut creating = command
+        .args(["superuser", "create", "--login", login, "--password-stdin"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = creating.stdin.take().unwrap();
+    writeln!(stdin, "{password}").unwrap();
+    drop(stdin);
+    assert!(creating.wait().unwrap().success());
+}
+
+fn issuer_command(folder: &TempDir, behind: Behind, redis_url: Option<&str>) -> Command {
     let mut command = Command::new(program("issuer"));
     command
-        .args(["serve", "--log-format", "json", "--log-level", "info"])
         .current_dir(folder.path())
         .env_clear()
         .env("ISSUER__LISTEN", behind.issuer.to_string())
         .env("ISSUER__ADMIN_LISTEN", "127.0.0.1:0")
         .env("ISSUER__PUBLIC_URL", format!("http://{}", behind.issuer))
         .env("ISSUER__DATABASE__URL", "sqlite:usher.db")
-        .env("ISSUER__REDIS__DISABLED", "true")
         .env("ISSUER__PORTAL__ALLOWED_RETURN_HOSTS", HOST)
         .env("ISSUER__PASSWORD__MEMORY_KIB", "64")
         .env("ISSUER__PASSWORD__ITERATIONS", "1")
         .env("ISSUER__LIMITS__LOGIN_PER_IP", "off")
         .env("ISSUER__LIMITS__LOGIN_PER_ACCOUNT", "off")
         .env("ISSUER__LIMITS__REGISTER_PER_IP", "off");
+    match redis_url {
+        Some(url) => command.env("ISSUER__REDIS__URL", url),
+        None => command.env("ISSUER__REDIS__DISABLED", "true"),
+    };
     command
 }
 

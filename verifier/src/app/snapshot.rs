@@ -187,3 +187,6 @@ impl SnapshotKeeper {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

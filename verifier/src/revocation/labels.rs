@@ -52,6 +52,8 @@ pub struct LabelView {
 /// What is known of labels, whole as of some heartbeat.
 #[derive(Debug)]
 pub struct KnownLabels {
+    /// Every change of labels committed before this is here.
+    pub as_of: UnixMillis,
     /// The films.
     pub table: Guard<Arc<LabelTable>>,
     /// What each label asks, by that table.
@@ -118,6 +120,7 @@ impl LabelReplica {
         LabelView {
             freshness,
             known: Some(KnownLabels {
+                as_of: heard.time,
                 definitions: table.definitions(),
                 table,
             }),

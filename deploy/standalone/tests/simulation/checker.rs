@@ -7,7 +7,7 @@ use shared::id::FilmId;
 use shared::revocation::{Fact, Revocation};
 use shared::time::UnixMillis;
 
-use crate::labels::Value;
+use crate::labels::{Value, value};
 use crate::nodes::{MAX_STALENESS, SimVerifier};
 use crate::world::{Node, World};
 
@@ -94,17 +94,16 @@ impl History {
         verifier: &SimVerifier,
         bound: Option<Duration>,
     ) -> Result<(), String> {
-        let known = verifier.labels.lock().unwrap().clone();
-        let Some(time) = known
-            .time
-            .filter(|time| world.now().since(*time) <= MAX_STALENESS)
-        else {
+        let clock = world.clock(Node::Verifier(verifier.index));
+        let view = verifier.replica.labels().view(clock.now(), clock.boot());
+        let Some(known) = view.trusted() else {
             return Ok(());
         };
+        let time = known.as_of;
         // To the letter of the heartbeat, and of the promise.
         let since = bound.map_or(time, |bound| time.max(world.now().minus(bound)));
         for (film, values) in &self.films {
-            let carries = known.films.get(film).copied().unwrap_or(0);
+            let carries = value(&known.table.film(*film));
             if !Self::possible(values, since).any(|value| value == carries) {
                 return Err(format!(
                     "verifier {} believes as of {time} that film {film:?} carries {carries}, of {values:?}",
@@ -187,11 +186,11 @@ impl History {
                     verifier.index, view.freshness
                 ));
             }
-            let labels = verifier.labels.lock().unwrap().clone();
-            if labels.time.is_none_or(|time| now.since(time) > SOON) {
+            let labels = verifier.replica.labels().view(clock.now(), clock.boot());
+            if labels.trusted().is_none_or(|known| now.since(known.as_of) > SOON) {
                 return Err(format!(
                     "verifier {} is not sure of labels at the end: {:?}",
-                    verifier.index, labels.time
+                    verifier.index, labels.freshness
                 ));
             }
             self.judge_labels(world, verifier, Some(SOON))?;

@@ -1,11 +1,10 @@
-//! Labels: as the database has them, and as a verifier is told of them.
+//! Labels, as the database has them.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use issuer::store::feed::{LabelChanges, LabelPage};
-use shared::feed::{FeedEvent, LabelUpdate, NextEvent, RevocationFeed};
 use shared::id::FilmId;
 use shared::label::{LabelChange, LabelNames};
 use shared::time::UnixMillis;
@@ -37,7 +36,7 @@ fn told((film, (_, value)): (&FilmId, &(u64, Value))) -> LabelChange {
     }
 }
 
-fn value(labels: &LabelNames) -> Value {
+pub(crate) fn value(labels: &LabelNames) -> Value {
     let name = labels.iter().next();
     name.map_or(0, |name| {
         name.as_str().strip_prefix("label").unwrap().parse().unwrap()
@@ -87,56 +86,5 @@ impl LabelTables {
                 .filter(|_| page.len() == AT_ONCE),
             changes: page.into_iter().map(told).collect(),
         }
-    }
-}
-
-/// What a verifier has been told.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) films: BTreeMap<FilmId, Value>,
-    aside: BTreeMap<FilmId, Value>,
-    /// Everything committed before is known; `None`: nothing is sure.
-    pub(crate) time: Option<UnixMillis>,
-}
-
-impl Known {
-    fn hear(&mut self, event: &FeedEvent) {
-        match event {
-            FeedEvent::Labels(LabelUpdate::Changes(changes)) => put(&mut self.films, changes),
-            FeedEvent::Labels(LabelUpdate::TableBegins) => self.aside.clear(),
-            FeedEvent::Labels(LabelUpdate::TablePart(changes)) => put(&mut self.aside, changes),
-            FeedEvent::Labels(LabelUpdate::TableEnds) => self.films = std::mem::take(&mut self.aside),
-            FeedEvent::Heartbeat(heartbeat) => self.time = heartbeat.labels.or(self.time),
-            FeedEvent::Lost(_) => self.time = None,
-            FeedEvent::Entries { .. } | FeedEvent::Away(_) => {}
-        }
-    }
-}
-
-fn put(films: &mut BTreeMap<FilmId, Value>, changes: &[LabelChange]) {
-    for change in changes {
-        let LabelChange::Film { film, labels } = change else {
-            panic!("nobody changes {change:?}");
-        };
-        match value(labels) {
-            0 => films.remove(film),
-            value => films.insert(*film, value),
-        };
-    }
-}
-
-/// Hears what a feed tells somebody else.
-pub(crate) struct Ear<F> {
-    pub(crate) feed: F,
-    pub(crate) known: Arc<Mutex<Known>>,
-}
-
-impl<F: RevocationFeed> RevocationFeed for Ear<F> {
-    fn next(&mut self) -> NextEvent<'_> {
-        Box::pin(async {
-            let event = self.feed.next().await?;
-            self.known.lock().unwrap().hear(&event);
-            Ok(event)
-        })
     }
 }

@@ -1,6 +1,6 @@
 //! Issuers and verifiers: the real relay and the real reader.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::publish::{Relay, RelaySettings, RelayStatus};
@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use verifier::revocation::{RevocationReplica, StalenessBounds};
 
 use crate::database::SimDatabase;
-use crate::labels::{Ear, Known};
 use crate::log::SimLog;
 use crate::world::{Node, World};
 
@@ -89,7 +88,6 @@ pub(crate) struct SimVerifier {
     pub(crate) index: usize,
     keys: watch::Sender<shared::feed::key::FeedKeys>,
     pub(crate) replica: Arc<RevocationReplica>,
-    pub(crate) labels: Arc<Mutex<Known>>,
     stop: CancellationToken,
 }
 
@@ -100,7 +98,6 @@ impl SimVerifier {
             index,
             keys: watch::Sender::new(key.public()),
             replica: Arc::new(RevocationReplica::off(bounds())),
-            labels: Arc::default(),
             stop: CancellationToken::new(),
         };
         verifier.restart();
@@ -127,11 +124,7 @@ impl SimVerifier {
             labels_at: None,
             jitter_seed: self.world.state().dice.next(),
         };
-        self.labels = Arc::default();
-        let feed = Box::new(Ear {
-            feed: StreamFeed::start(log, start),
-            known: Arc::clone(&self.labels),
-        });
+        let feed = Box::new(StreamFeed::start(log, start));
         tokio::spawn(Arc::clone(&self.replica).follow(feed, clock, self.stop.clone()));
     }
 }

@@ -50,7 +50,7 @@ fn parts(read: &ReadSnapshot) -> (Snapshot, Statement, Vec<Revocation>, Vec<Labe
     table.for_each(|change| labels.push(change));
     labels.sort_by_key(|change| match change {
         LabelChange::Film { film, .. } => film.to_string(),
-        other => format!("{other:?}"),
+        LabelChange::Definition { .. } => format!("{change:?}"),
     });
     let ReadSnapshot {
         snapshot,

@@ -1,4 +1,4 @@
-//! Revocations: the set of them, with as many in it as a large site has, and their way to it.
+//! Revocations and labels: the sets of them, with as many in it as a large site has, and their way to it.
 
 mod epoch;
 mod hop;
@@ -16,13 +16,15 @@ use crate::report::Report;
 
 /// As many as a large site has.
 const IN_SET: u64 = 10_000_000;
+/// As many films as a large site has.
+const FILMS: u64 = 1_000_000;
 /// Enough for a rate.
 const IN_STREAM: u64 = 1_000_000;
 
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Revoked sessions [default: 10 million in the set, 1 million in the stream]
+    /// Revoked sessions [default: 10 million in the set, 1 million in the stream, 1 million films]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     entries: Option<u64>,
     /// One part alone
@@ -37,6 +39,8 @@ pub struct Arguments {
 enum Part {
     /// Bytes a revocation: at rest, while growing, while swept
     Memory,
+    /// Bytes a film with its labels: at rest, while loading, while another table is loaded beside
+    Labels,
     /// Nanoseconds a lookup, beside hashbrown
     Lookup,
     /// Entries a second from Redis into a verifier, beside the client library alone
@@ -56,6 +60,9 @@ pub fn run(arguments: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Resul
     let is_wanted = |part| arguments.part.is_none_or(|only| only == part);
     if is_wanted(Part::Memory) {
         show(memory::run(entries)?);
+    }
+    if is_wanted(Part::Labels) {
+        show(memory::labels(arguments.entries.unwrap_or(FILMS))?);
     }
     if is_wanted(Part::Lookup) {
         show(lookup::run(entries));

@@ -1,5 +1,9 @@
 //! Ids that need not be kept to be known: the same number makes the same id.
 
+use std::sync::Arc;
+
+use shared::id::FilmId;
+use shared::label::{LabelChange, LabelName, LabelNames};
 use shared::revocation::{Fact, Revocation};
 use shared::time::UnixMillis;
 use uuid::Uuid;
@@ -33,6 +37,18 @@ pub fn revocation(number: u64) -> Revocation {
         },
         expires: Some(UnixMillis(HALF_EXPIRED.0 + later_ms)),
     }
+}
+
+/// A film with one to three of 40 labels, most of them one of a few.
+pub fn film(number: u64) -> anyhow::Result<LabelChange> {
+    let dice = mix(number);
+    let count = 1 + usize::from(dice.is_multiple_of(4)) + usize::from(dice.is_multiple_of(16));
+    let names = (0..count as u64).map(|at| format!("label-{}", mix(dice + at) % 40).parse());
+    let names: Vec<LabelName> = names.collect::<Result<_, _>>()?;
+    Ok(LabelChange::Film {
+        film: FilmId(session(number)),
+        labels: Arc::new(LabelNames::new(names)?),
+    })
 }
 
 /// The finalizer of `SplitMix64` (Steele, Lea, Flood 2014): a bijection that looks random.

@@ -1,10 +1,13 @@
-//! Bytes a revocation. Each structure is built in a process of its own, so that none finds memory that another left.
+//! Bytes a revocation, and a film with its labels. Each structure is built in a process of its own, so that none finds memory that another left.
 
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use shared::label::wire::{self, Chunk};
+use shared::label::{LabelChange, LabelTable};
+use shared::limits;
 use shared::revocation::RevocationSet;
 
 use super::ids;
@@ -21,6 +24,8 @@ pub enum Subject {
     Set,
     /// hashbrown's map.
     Hashbrown,
+    /// `LabelTable`.
+    Labels,
 }
 
 /// What a process found: bytes beyond those that it had before.
@@ -55,6 +60,28 @@ pub fn run(entries: u64) -> anyhow::Result<Report> {
     })
 }
 
+/// The same for films with labels.
+pub fn labels(films: u64) -> anyhow::Result<Report> {
+    let table = in_own_process("labels", films)?;
+    let figure = |name: &str, bytes: u64| Figure::once(name, mebibytes(bytes), "MiB");
+    Ok(Report {
+        bench: "revocation --part labels",
+        setting: format!("{films} films, each with one to three of 40 labels"),
+        figures: vec![
+            figure("table, resident", table.resident),
+            figure("table, peak while loading", table.peak),
+            figure("table, by its own count", table.counted),
+            figure("peak while another is loaded beside it", table.swept_peak),
+        ],
+        notes: vec!["loaded as a verifier does: part by part, as a table of the feed comes".into()],
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1024 * 1024)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
 fn each(bytes: u64, entries: u64) -> f64 {
     bytes as f64 / entries as f64
@@ -83,6 +110,7 @@ pub fn measure(subject: Subject, entries: u64) -> anyhow::Result<()> {
     let measured = match subject {
         Subject::Set => set(entries)?,
         Subject::Hashbrown => hashbrown(entries)?,
+        Subject::Labels => table_of_labels(entries)?,
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
@@ -128,6 +156,38 @@ fn hashbrown(entries: u64) -> anyhow::Result<Measured> {
     };
     drop(map);
     Ok(measured)
+}
+
+fn table_of_labels(films: u64) -> anyhow::Result<Measured> {
+    let before = status("VmRSS")?;
+    let table = LabelTable::default();
+    load(&table, films)?;
+    let mut measured = Measured {
+        resident: status("VmRSS")? - before,
+        peak: status("VmHWM")? - before,
+        counted: table.memory_bytes() as u64,
+        ..Measured::default()
+    };
+    ensure!(table.films() as u64 == films, "{} films", table.films());
+    let beside = LabelTable::default();
+    load(&beside, films)?;
+    measured.swept_peak = status("VmHWM")? - before;
+    Ok(measured)
+}
+
+/// Part by part, each as bytes first, as it comes from Redis.
+fn load(table: &LabelTable, films: u64) -> anyhow::Result<()> {
+    let mut part = Vec::new();
+    for number in 0..films {
+        part.push(ids::film(number)?);
+        if part.len() as u64 == u64::from(limits::LABEL_BATCH) || number + 1 == films {
+            let bytes = Chunk::of(&part).into_bytes();
+            part.clear();
+            let changes: Vec<LabelChange> = wire::read_chunk(&bytes).collect::<Result<_, _>>()?;
+            table.apply(&changes);
+        }
+    }
+    Ok(())
 }
 
 /// A field of this process's status, in bytes.

@@ -193,7 +193,9 @@ impl Reign {
         if batch.is_complete {
             self.time = batch.now;
         }
-        self.labels.saw(&batch);
+        if self.labels.saw(&batch) {
+            tools.status.confirm_labels(began);
+        }
         if !is_idle || is_due {
             let stream = &mut self.stream;
             let trims = batch.is_complete && stream.is_in_force();
@@ -277,6 +279,7 @@ impl Reign {
             .is_none_or(|at| now.since(at) >= tools.settings.heartbeat)
         {
             self.time = time.plus(elapsed.saturating_sub(OBJECTION));
+            self.labels_without_database(tools, self.time).await?;
             let addition = Addition {
                 heartbeat: Some(self.says()),
                 ..Addition::default()

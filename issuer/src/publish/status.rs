@@ -20,6 +20,8 @@ struct Unconfirmed {
     facts: HashMap<Fact, BootTime>,
     /// When the last was committed for which there was no room.
     beyond: Option<BootTime>,
+    /// When labels were changed last.
+    labels: Option<BootTime>,
 }
 
 /// What requests, the relay and the metrics share.
@@ -102,6 +104,17 @@ impl RelayStatus {
         !unconfirmed.facts.is_empty() || unconfirmed.beyond.is_some()
     }
 
+    /// Every change of labels that was committed here before `at` is told.
+    pub(super) fn confirm_labels(&self, at: BootTime) {
+        let mut unconfirmed = self.unconfirmed();
+        unconfirmed.labels = unconfirmed.labels.filter(|changed_at| *changed_at >= at);
+    }
+
+    /// Whether labels were changed here, and nobody knows whether that is told.
+    pub(super) fn has_unconfirmed_labels(&self) -> bool {
+        self.unconfirmed().labels.is_some()
+    }
+
     fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,6 +147,7 @@ impl CommitObserver for RelayStatus {
     }
 
     fn labels_committed(&self) {
+        self.unconfirmed().labels = Some(self.clock.boot());
         self.wake();
     }
 }

@@ -37,9 +37,14 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
             Ok(view) => view,
             Err(away) => {
                 self.stop_a_holder_who_cannot_know().await;
+                self.doubt_labels().await;
                 return Err(away.into());
             }
         };
+        if self.status.has_unconfirmed_labels() && self.label_change_told().await? >= Some(view.label_change)
+        {
+            self.status.confirm_labels(looked_at);
+        }
         if view.unpublished_since.is_none() {
             self.status.confirm(looked_at);
         }
@@ -119,6 +124,36 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
                 tracing::warn!(%error, "a revocation is unpublished, and neither database nor log answers");
             }
         }
+    }
+
+    /// The database is away, and labels were changed here of which we do not know that it is told: whoever reigns is not to say
+    /// that they are as they were.
+    async fn doubt_labels(&mut self) {
+        if !self.status.has_unconfirmed_labels() {
+            return;
+        }
+        let doubted = async {
+            match self.writer.term().await? {
+                Some(term) => self.writer.doubt_labels(term).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = doubted.await {
+            tracing::warn!(%error, "labels were changed, and neither database nor log answers");
+        }
+    }
+
+    /// Number of the last change of labels that the newest heartbeat tells of.
+    async fn label_change_told(&mut self) -> Result<Option<u64>, LogError> {
+        let Some(epoch) = self.writer.pointer().await? else {
+            return Ok(None);
+        };
+        let newest = self.writer.newest(epoch, None, 1).await?;
+        let Some(LogBody::Heartbeat(signed)) = newest.first().map(|item| &item.body) else {
+            return Ok(None);
+        };
+        let statement = Statement::verify(signed, &self.key.public()).ok();
+        Ok(statement.and_then(|said| said.labels).map(|labels| labels.change))
     }
 
     async fn go_on_or_begin(&mut self, term: Term) -> Result<Reign, RoundError> {

@@ -3,6 +3,7 @@
 //! ```text
 //! {usher}:feed:epoch            the pointer: the epoch in force, as its term's text
 //! {usher}:feed:term             the term that was claimed last
+//! {usher}:feed:doubt            the term whose holder may not know of every change of labels
 //! {usher}:feed:stream:<epoch>   an epoch's stream; each item has one field, `e` (entry) or `h` (heartbeat)
 //! {usher}:feed:table:<id>       a table of labels: a hash of its chunks by their indices
 //! ```
@@ -29,6 +30,10 @@ pub const POINTER_KEY: &str = "{usher}:feed:epoch";
 
 /// Where the claimed term is.
 pub const TERM_KEY: &str = "{usher}:feed:term";
+
+/// Where a term is doubted to know of every change of labels.
+#[cfg(feature = "signing")]
+const DOUBT_KEY: &str = "{usher}:feed:doubt";
 
 /// An answer must be there within this time, the connection included: a reader has to notice within 3 s that the other
 /// side is gone.

@@ -65,6 +65,12 @@ pub trait FeedWriter: FeedLog {
     /// Writes, if everything is as expected.
     fn append(&mut self, append: Append) -> impl Future<Output = Result<Appended, LogError>> + Send;
 
+    /// Says that labels were changed, and that whoever reigns may not know it: for the time being, and for this term.
+    fn doubt_labels(&mut self, term: Term) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Whether somebody said so in this term.
+    fn are_labels_doubted(&mut self, term: Term) -> impl Future<Output = Result<bool, LogError>> + Send;
+
     /// Writes a chunk of a table that nobody reads yet. It goes away by itself unless a stream needs it soon. `false`: another
     /// term has been claimed, or none is known.
     fn put_chunk(

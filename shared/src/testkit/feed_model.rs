@@ -18,6 +18,8 @@ pub struct FeedModel {
     pub pointer: Option<Epoch>,
     /// The claimed term.
     pub term: Option<Term>,
+    /// The term that is doubted.
+    pub doubted: Option<Term>,
     /// The streams.
     pub streams: Vec<(Epoch, BTreeMap<ItemId, LogBody>)>,
     /// The tables' chunks.
@@ -215,6 +217,15 @@ impl FeedWriter for ModelLog {
 
     async fn append(&mut self, append: Append) -> Result<Appended, LogError> {
         Ok(self.with(|model| model.append(append)))
+    }
+
+    async fn doubt_labels(&mut self, term: Term) -> Result<(), LogError> {
+        self.with(|model| model.doubted = Some(term));
+        Ok(())
+    }
+
+    async fn are_labels_doubted(&mut self, term: Term) -> Result<bool, LogError> {
+        Ok(self.with(|model| model.doubted == Some(term)))
     }
 
     async fn put_chunk(

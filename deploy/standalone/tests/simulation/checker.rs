@@ -1,6 +1,8 @@
 //! The history: what was answered when, and what every verifier must know of it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use shared::id::FilmId;
@@ -24,6 +26,14 @@ struct Answered {
     at: UnixMillis,
 }
 
+/// A film carries something else.
+#[derive(Clone, Debug)]
+struct Relabelled {
+    value: Value,
+    /// When that was answered for, in true time.
+    answered: Rc<Cell<Option<UnixMillis>>>,
+}
+
 /// Everything that was answered for, and what came of it.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -32,8 +42,8 @@ pub(crate) struct History {
     committed: Vec<Revocation>,
     /// The database lost them, and nothing proves them.
     lost: BTreeSet<Fact>,
-    /// What each film carried from when on, as the database knows it.
-    films: BTreeMap<FilmId, Vec<(UnixMillis, Value)>>,
+    /// What became of each film, in the order of the commits.
+    films: BTreeMap<FilmId, Vec<Relabelled>>,
     pub(crate) verdicts: u64,
     pub(crate) verdicts_refused: u64,
 }
@@ -67,24 +77,30 @@ impl History {
         self.lost.extend(lost.map(|revocation| revocation.fact.clone()));
     }
 
-    /// A film carries something else from now on.
-    pub(crate) fn relabelled(&mut self, film: FilmId, value: Value, at: UnixMillis) {
-        self.films.entry(film).or_default().push((at, value));
+    /// A film carries something else from now on, and somebody will be told so.
+    pub(crate) fn relabelled(&mut self, film: FilmId, value: Value) -> Rc<Cell<Option<UnixMillis>>> {
+        let answered = Rc::<Cell<_>>::default();
+        self.films.entry(film).or_default().push(Relabelled {
+            value,
+            answered: Rc::clone(&answered),
+        });
+        answered
     }
 
     /// The database was set back, to these.
     pub(crate) fn films_set_back(&mut self, films: &BTreeMap<FilmId, (u64, Value)>, at: UnixMillis) {
-        for (film, values) in &mut self.films {
-            values.push((at, films.get(film).map_or(0, |(_, value)| *value)));
+        for (film, history) in &mut self.films {
+            history.push(Relabelled {
+                value: films.get(film).map_or(0, |(_, value)| *value),
+                answered: Rc::new(Cell::new(Some(at))),
+            });
         }
     }
 
-    /// What a film carried at some time since `time`.
-    fn possible(values: &[(UnixMillis, Value)], time: UnixMillis) -> impl Iterator<Item = Value> {
-        let later = values.iter().filter(move |(at, _)| *at > time);
-        let before = values.iter().rev().find(|(at, _)| *at <= time);
-        let value = before.map_or(0, |(_, value)| *value);
-        later.map(|(_, value)| *value).chain([value])
+    /// What may be thought of a film: what it carries by the last change that was answered for before `time`, or by a later one.
+    fn possible(history: &[Relabelled], time: UnixMillis) -> &[Relabelled] {
+        let is_known = |change: &Relabelled| change.answered.get().is_some_and(|at| at <= time);
+        &history[history.iter().rposition(is_known).unwrap_or(0)..]
     }
 
     /// Asks a verifier about every film.
@@ -102,11 +118,12 @@ impl History {
         let time = known.as_of;
         // To the letter of the heartbeat, and of the promise.
         let since = bound.map_or(time, |bound| time.max(world.now().minus(bound)));
-        for (film, values) in &self.films {
+        for (film, history) in &self.films {
             let carries = value(&known.table.film(*film));
-            if !Self::possible(values, since).any(|value| value == carries) {
+            let possible = Self::possible(history, since);
+            if !possible.iter().any(|change| change.value == carries) {
                 return Err(format!(
-                    "verifier {} believes as of {time} that film {film:?} carries {carries}, of {values:?}",
+                    "verifier {} believes as of {time} that film {film:?} carries {carries}, and not one of {possible:?}",
                     verifier.index
                 ));
             }

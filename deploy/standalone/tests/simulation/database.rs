@@ -154,6 +154,7 @@ impl RelayDatabase for SimDatabase {
             LeaseView {
                 now,
                 unpublished_since: unpublished.map(|row| row.created_at).min(),
+                label_change: database.labels.change,
                 ..database.lease
             }
         })

@@ -109,6 +109,14 @@ impl FeedLog for SimLog {
 }
 
 impl FeedWriter for SimLog {
+    async fn doubt_labels(&mut self, term: Term) -> Result<(), LogError> {
+        self.write(|log| log.doubted = Some(term)).await
+    }
+
+    async fn are_labels_doubted(&mut self, term: Term) -> Result<bool, LogError> {
+        self.read(|log| log.doubted == Some(term)).await
+    }
+
     async fn put_chunk(
         &mut self,
         term: Term,

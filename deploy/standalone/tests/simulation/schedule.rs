@@ -58,7 +58,7 @@ impl Run {
         for number in 0..FILMS {
             let value = number + 1;
             world.state().database.labels.put(film(number), value);
-            history.relabelled(film(number), value, START);
+            history.relabelled(film(number), value).set(Some(START));
         }
         Self {
             issuers: Rc::new(RefCell::new(
@@ -270,17 +270,24 @@ async fn relabel(
     if !world.works(Link::Database { issuer }) {
         return;
     }
-    {
-        let now = world.now();
+    let (answered, is_last) = {
         let mut state = world.state();
         let film = film(state.dice.below(FILMS));
         let value = state.dice.below(1000).saturating_sub(300);
         state.database.labels.put(film, value);
-        history.borrow_mut().relabelled(film, value, now);
-    }
+        let is_last = std::mem::take(&mut state.stops_at_commit);
+        if is_last {
+            state.database_is_up = false;
+        }
+        (history.borrow_mut().relabelled(film, value), is_last)
+    };
     world.travel().await;
     world.thawed(Node::Issuer(issuer)).await;
-    status.labels_committed();
+    let is_same = running(&issuers, issuer).is_some_and(|running| Arc::ptr_eq(&running, &status));
+    if (is_last || world.works(Link::Database { issuer })) && is_same {
+        status.labels_committed();
+        answered.set(Some(world.now()));
+    }
 }
 
 fn running(issuers: &RefCell<Vec<SimIssuer>>, issuer: usize) -> Option<Arc<issuer::publish::RelayStatus>> {

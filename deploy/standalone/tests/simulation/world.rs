@@ -120,6 +120,7 @@ impl World {
             ends_at: UnixMillis(0),
             last_seq: 0,
             min_epoch: 0,
+            label_change: 0,
             published_seq: 0,
             unpublished_since: None,
         };

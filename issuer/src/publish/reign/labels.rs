@@ -23,6 +23,8 @@ const TABLE_AGE_MAX: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct Labels {
     told: Option<LabelsStatement>,
+    /// Whether everything was told when the database answered last.
+    is_current: bool,
     /// Bytes of the table that is told of; 0 if another issuer wrote it.
     table_bytes: u64,
     /// Bytes of the entries behind it.
@@ -63,6 +65,7 @@ impl Labels {
     pub(super) const fn begun(now: BootTime) -> Self {
         Self {
             told: None,
+            is_current: false,
             table_bytes: 0,
             entries_bytes: 0,
             last_entry: 0,
@@ -77,12 +80,22 @@ impl Labels {
         self.told
     }
 
-    /// Up to when everything is told, if nothing has changed that is not.
-    pub(super) fn saw(&mut self, batch: &Batch) {
+    /// Up to when everything is told, if nothing has changed that is not. Whether that is so.
+    pub(super) fn saw(&mut self, batch: &Batch) -> bool {
+        self.is_current = false;
         if let Some(told) = &mut self.told
             && told.change == batch.label_change
         {
             told.time = batch.now;
+            self.is_current = true;
+        }
+        self.is_current
+    }
+
+    /// Nothing was changed up to this time, without the database's saying so.
+    fn assume(&mut self, time: UnixMillis) {
+        if let Some(told) = &mut self.told {
+            told.time = told.time.max(time);
         }
     }
 
@@ -122,6 +135,22 @@ impl Labels {
 }
 
 impl Reign {
+    /// Labels are as they were when the database went away, if they were all told then, and nobody has changed any since that he
+    /// remembers: until `time`.
+    pub(super) async fn labels_without_database<D: RelayDatabase, W: FeedWriter>(
+        &mut self,
+        tools: &mut Tools<'_, D, W>,
+        time: UnixMillis,
+    ) -> Result<(), RoundError> {
+        let is_sure = self.labels.is_current
+            && !tools.status.has_unconfirmed_labels()
+            && !tools.writer.are_labels_doubted(self.term()).await?;
+        if is_sure {
+            self.labels.assume(time);
+        }
+        Ok(())
+    }
+
     /// Publishes what has changed about labels, and goes on with a table that is being written. Revocations that are committed
     /// meanwhile do not wait for more than one step of it.
     pub(super) async fn labels_round<D: RelayDatabase, W: FeedWriter>(
@@ -232,6 +261,7 @@ impl Reign {
         let (time, change) = replaced.map_or((time, change), |told| (told.time, told.change));
         self.labels = Labels {
             told: Some(LabelsStatement { time, change, table }),
+            is_current: false,
             table_bytes: building.bytes,
             entries_bytes: self.labels.entries_bytes.saturating_sub(building.entries_bytes),
             last_entry: self.labels.last_entry,

@@ -20,6 +20,8 @@ pub struct LeaseView {
     pub last_seq: u64,
     /// A stream that was begun in a lower term must not be gone on with: the database has been set back since.
     pub min_epoch: u64,
+    /// Number of the last change of labels.
+    pub label_change: u64,
     /// What the holder said it had published when it last renewed.
     pub published_seq: u64,
     /// When the row that has waited longest was written: one without a number, or with one above `published_seq`.
@@ -36,7 +38,7 @@ pub async fn look(work: &mut Work) -> Result<LeaseView, StoreError> {
     // The first row of each kind, not the least time of all: that would read whatever has piled up. Their times
     // differ by no more than a transaction lasts.
     const LOOK: Statement = Statement::both(
-        "SELECT term, nonce, ends_at, last_seq, published_seq, min_epoch, \
+        "SELECT term, nonce, ends_at, last_seq, published_seq, min_epoch, (SELECT change FROM label_clock) AS label_change, \
          (SELECT created_at FROM outbox WHERE seq IS NULL ORDER BY id LIMIT 1) AS unnumbered_since, \
          (SELECT created_at FROM outbox WHERE seq > published_seq ORDER BY seq LIMIT 1) AS numbered_since \
          FROM feed_lease",
@@ -58,6 +60,7 @@ pub async fn look(work: &mut Work) -> Result<LeaseView, StoreError> {
         ends_at: row.time("ends_at")?,
         last_seq: unsigned(&row, "last_seq")?,
         min_epoch: unsigned(&row, "min_epoch")?,
+        label_change: unsigned(&row, "label_change")?,
         published_seq: unsigned(&row, "published_seq")?,
         unpublished_since: unnumbered_since.into_iter().chain(numbered_since).min(),
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value, cmd};
 
-use super::{ANSWER_WITHIN, POINTER_KEY, RedisLog, TERM_KEY, reply, stream_key, table_key};
+use super::{ANSWER_WITHIN, DOUBT_KEY, POINTER_KEY, RedisLog, TERM_KEY, reply, stream_key, table_key};
 use crate::feed::log::LogError;
 use crate::feed::table::TableId;
 use crate::feed::term::Term;
@@ -19,6 +19,9 @@ const TABLE_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// A table that another has replaced stays this long for those who read it.
 const REPLACED_FOR: Duration = Duration::from_mins(10);
+
+/// A doubt lasts longer than heartbeats may go on without the database.
+const DOUBTED_FOR: Duration = Duration::from_hours(24);
 
 /// A script's text and its digest.
 struct Program {
@@ -125,6 +128,17 @@ impl FeedWriter for RedisLog {
             arguments.extend([text(last), field.to_vec(), bytes.to_vec()]);
         }
         appended(self.run(&APPEND, &keys, &arguments).await?)
+    }
+
+    async fn doubt_labels(&mut self, term: Term) -> Result<(), LogError> {
+        let mut command = cmd("SET");
+        command.arg(DOUBT_KEY).arg(term.to_string());
+        command.arg("EX").arg(DOUBTED_FOR.as_secs());
+        self.ask(&command, ANSWER_WITHIN).await.map(|_| ())
+    }
+
+    async fn are_labels_doubted(&mut self, term: Term) -> Result<bool, LogError> {
+        Ok(self.named(DOUBT_KEY).await? == Some(term))
     }
 
     async fn put_chunk(

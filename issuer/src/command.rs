@@ -1,5 +1,6 @@
 //! The issuer's commands, which `usher` has as well.
 
+mod film_labels;
 mod serve;
 mod superuser;
 
@@ -12,6 +13,7 @@ use shared::cli::{Exit, describe};
 use shared::config::{Sources, load};
 use shared::time::SystemClock;
 
+pub use film_labels::FilmLabelsCommand;
 pub use serve::{NoFeed, feed_of, serve};
 
 use crate::app::open_store;
@@ -23,6 +25,9 @@ pub enum AdminCommand {
     /// Make a superuser, to whom everything is allowed
     #[command(subcommand)]
     Superuser(SuperuserCommand),
+    /// Take in or give out which films carry which labels
+    #[command(subcommand)]
+    FilmLabels(FilmLabelsCommand),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document
@@ -72,16 +77,17 @@ pub fn read_settings(sources: &Sources) -> Result<Settings, Exit> {
 pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
     let outcome = match command {
         AdminCommand::Superuser(SuperuserCommand::Create(arguments)) => {
-            superuser::create(&arguments, settings).await
+            superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
-        AdminCommand::Migrate => migrate(settings).await,
+        AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
+        AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),
         AdminCommand::Openapi => {
             print(&crate::http::openapi_document());
-            Ok(())
+            Ok(Exit::Done)
         }
     };
     match outcome {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(error) => {
             complain(error.as_ref());
             Exit::Failed

@@ -50,7 +50,10 @@ impl Labelled {
             "/api/v1/user/login",
             &json!({"login": LOGIN, "password": PASSWORD}),
         );
-        labelled.token = login["access_token"].as_str().unwrap().to_owned();
+        login["access_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut labelled.token);
         for label in ["paid", "new"] {
             let draft = json!({"roles": ["user"], "anonymous": false});
             assert_eq!(

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod etl;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod start;

@@ -1,6 +1,7 @@
 //! The issuer's commands, which `usher` has as well.
 
 mod film_labels;
+mod keys;
 mod serve;
 mod superuser;
 
@@ -14,6 +15,7 @@ use shared::config::{Sources, load};
 use shared::time::SystemClock;
 
 pub use film_labels::FilmLabelsCommand;
+pub use keys::KeysCommand;
 pub use serve::{NoFeed, feed_of, serve};
 
 use crate::app::open_store;
@@ -28,6 +30,9 @@ pub enum AdminCommand {
     /// Take in or give out which films carry which labels
     #[command(subcommand)]
     FilmLabels(FilmLabelsCommand),
+    /// The keys that sign access tokens
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document
@@ -80,6 +85,7 @@ pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
             superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
         AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
+        AdminCommand::Keys(command) => keys::run(&command, settings).await.map(|()| Exit::Done),
         AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),
         AdminCommand::Openapi => {
             print(&crate::http::openapi_document());

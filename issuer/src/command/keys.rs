@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use shared::cli::describe;
 use shared::time::SystemClock;
 
 use super::print;
@@ -128,7 +129,7 @@ async fn revoke(kid: &str, settings: &Settings) -> Result<(), Box<dyn Error>> {
 }
 
 async fn rewrap_all(old: &Path, settings: &Settings) -> Result<(), Box<dyn Error>> {
-    let old = SealingKey::read(old).map_err(|error| format!("{}: {error}", old.display()))?;
+    let old = SealingKey::read(old).map_err(|error| format!("{}: {}", old.display(), describe(&error)))?;
     let file = open_key_file(settings)?;
     let store = store(settings).await?;
     let outcome = rewrap(&store, &old, &file.key()).await;

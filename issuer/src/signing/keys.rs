@@ -280,7 +280,7 @@ pub(super) async fn generate(file: &KeyFile, bits: KeyBits) -> Result<Fresh, Key
 
 /// Makes sure that a new key is sealed as the others are: the encryption key may be another by now.
 pub(super) fn prove_sealing(file: &KeyFile, stored: &[StoredKey]) -> Result<(), SealError> {
-    match stored.first() {
+    match stored.iter().find(|key| key.is_active()) {
         Some(key) => file.key().open(&place(&key.kid), &key.sealed).map(|_| ()),
         None => Ok(()),
     }

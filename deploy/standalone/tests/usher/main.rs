@@ -5,6 +5,8 @@ mod browser;
 #[cfg(test)]
 mod etl;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod start;

@@ -117,19 +117,19 @@ mod tests {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(labels(",a|b"), ["a", "b"]);
-        assert_eq!(labels(",\"b| a\""), ["a", "b"]);
+        assert_eq!(labels(",aa|bb"), ["aa", "bb"]);
+        assert_eq!(labels(",\"bb| aa\""), ["aa", "bb"]);
         assert!(labels(",").is_empty());
         for (rest, says) in [
             ("", "there are 1"),
-            (",a,b", "there are 3"),
-            (",\"a", "a quote is left open"),
+            (",aa,bb", "there are 3"),
+            (",\"aa", "a quote is left open"),
         ] {
             let fault = read(rest).unwrap_err().to_string();
             assert!(fault.contains(says), "{rest}: {fault}");
         }
-        assert!(matches!(Format::Csv.read(b"\xff,a"), Err(LineFault::NoCsv(_))));
-        assert_eq!(Format::Csv.read(b"x,a"), Err(LineFault::NoFilm));
+        assert!(matches!(Format::Csv.read(b"\xff,aa"), Err(LineFault::NoCsv(_))));
+        assert_eq!(Format::Csv.read(b"x,aa"), Err(LineFault::NoFilm));
         assert!(is_csv_header(b"film_id, \"labels\""));
         assert!(!is_csv_header(b"labels,film_id"));
     }

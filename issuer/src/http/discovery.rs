@@ -41,7 +41,7 @@ pub(super) struct Metadata {
     responses((status = 200, content_type = "application/jwk-set+json"), (status = 304))
 )]
 pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response {
-    let jwks = api.service.keys.current().jwks().clone();
+    let jwks = api.service.keys.freshest().await.jwks().clone();
     key_set(jwks, &headers, cacheable(&api))
 }
 

@@ -253,8 +253,9 @@ async fn carry_out(store: &Store, file: &KeyFile, policy: &KeyPolicy) -> Result<
     let (stored, step) = step_due(&mut work).await?;
     match (step, &fresh) {
         (Some(Step::First), Some(fresh)) => {
-            key::insert_active(&mut work, &fresh.as_new()).await?;
-            tracing::info!(kid = fresh.kid, "made the first signing key");
+            if key::insert_active(&mut work, &fresh.as_new()).await? {
+                tracing::info!(kid = fresh.kid, "made the first signing key");
+            }
         }
         (Some(Step::MakeNext { signs_at }), Some(fresh)) => {
             prove_sealing(file, &stored)?;

@@ -130,7 +130,7 @@ mod tests {
         }
         assert!(matches!(Format::Csv.read(b"\xff,aa"), Err(LineFault::NoCsv(_))));
         assert_eq!(Format::Csv.read(b"x,aa"), Err(LineFault::NoFilm));
-        assert!(is_csv_header(b"film_id, \"labels\""));
+        assert!(is_csv_header(b"\"film_id\", labels"));
         assert!(!is_csv_header(b"labels,film_id"));
     }
 }

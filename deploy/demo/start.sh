@@ -46,7 +46,7 @@ admin=127.0.0.1:${DEMO_ADMIN_PORT:-9080}
 
 command -v curl >/dev/null || { echo 'The demo needs curl, which is not installed here.' >&2 && exit 1; }
 
-cargo build --release --bin usher --bin movies
+cargo build --release --bin usher --bin movies --bin film-etl
 programs=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 
 run=$(mktemp -d)
@@ -78,6 +78,9 @@ started+=("$usher_pid")
 "$programs/movies" --listen "$movies" --films deploy/demo/films.json >"$run/movies.out" &
 movies_pid=$!
 started+=("$movies_pid")
+films=${data:-$run}/films.db
+mkdir -p "${films%/*}"
+[[ -e $films ]] || "$programs/film-etl" make-database "$films"
 
 sed -e "s|\${USHER_LISTEN}|$nginx_address|g" -e "s|\${USHER_ISSUER}|$issuer|g" \
     -e "s|\${USHER_VERIFIER}|$verifier|g" -e "s|\${USHER_SERVICE}|$movies|g" \
@@ -126,6 +129,7 @@ The movie demo runs on $site  (nginx $nginx_pid, usher $usher_pid, movies $movie
   an open one         curl -si $site/api/v1/films/0f3b9a52-6f0e-4c1e-9a55-2d7b1c8e4a10
   for subscribers     curl -si $site/api/v1/films/7c9e6679-7425-40de-944b-e07fc1f90ae7
   the rules           deploy/standalone/rules.toml  (edit it, and it is in force within two seconds)
+  the films' database $films  (and $programs/film-etl, see README.md)
   what nginx did      tail -f $run/access.log
   the issuer's API    http://$issuer/docs/
 END

@@ -8,18 +8,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use shared::admin::Check;
 use shared::feed::channel::ChannelPublisher;
 use shared::feed::redis_log::RedisLog;
+use shared::limits::KEYS_UNSEEN_MAX;
 use shared::redis::RedisError;
 use shared::serve::{
     ListenError, Listener, RELOAD_EVERY, ServeMetrics, ServeOptions, Tls, TlsError, TlsFiles,
     UNIX_SOCKET_MODE, serve,
 };
 use shared::time::Clock;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +30,7 @@ use crate::publish::{InProcessRelay, Publisher, Relay, RelayStatus, StoreDatabas
 use crate::rate_limit::Limits;
 use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
-use crate::signing::{Keyring, KeyringError, RefreshSecret, SealError, load_or_create_feed_key};
+use crate::signing::{KeyFile, KeyringError, RefreshSecret, SealError, SigningKeys, load_or_create_feed_key};
 use crate::store::{CommitObserver, OpenError, OutboxListener, Store};
 
 /// Why the issuer did not start.
@@ -117,6 +118,26 @@ pub async fn open_store(
     Ok(store)
 }
 
+/// Opens the database and the signing keys of the settings, for an operator.
+///
+/// # Errors
+///
+/// [`StartError`].
+pub async fn open_keys(settings: &Settings, clock: Arc<dyn Clock>) -> Result<SigningKeys, StartError> {
+    let store = open_store(settings, Arc::clone(&clock), true).await?;
+    let file = build::key_file(settings)?;
+    Ok(SigningKeys::open(store, file, build::key_policy(settings)?, clock).await?)
+}
+
+/// Reads the encryption key of the settings.
+///
+/// # Errors
+///
+/// [`StartError::EncryptionKey`].
+pub fn open_key_file(settings: &Settings) -> Result<KeyFile, StartError> {
+    build::key_file(settings)
+}
+
 /// Production needs synchronous replication: a fail-over that loses answered commits loses revocations.
 async fn warn_of_lost_commits(store: &Store) -> Result<(), StartError> {
     if !store
@@ -147,12 +168,10 @@ impl Issuer {
             ));
         }
         let mut store = open_store(settings, Arc::clone(&clock), true).await?;
-        let sealing = build::sealing_key(settings)?;
-        let bits = settings
-            .keys
-            .key_bits()
-            .ok_or_else(|| StartError::Setting("keys.bits: expected 2048, 3072 or 4096".to_owned()))?;
-        let keyring = Keyring::load_or_create(&store, &sealing, bits).await?;
+        let file = build::key_file(settings)?;
+        let sealing = file.key();
+        let policy = build::key_policy(settings)?;
+        let keys = SigningKeys::open(store.clone(), file, policy, Arc::clone(&clock)).await?;
         let refresh_secret = RefreshSecret::load_or_create(&store, &sealing).await?;
         let feed_key = Arc::new(load_or_create_feed_key(&store, &sealing).await?);
         let feed_keys = feed_key.public().to_jwks().into();
@@ -176,7 +195,7 @@ impl Issuer {
         let service = Service {
             policy: build::policy(settings),
             store,
-            keyring: ArcSwap::from_pointee(keyring),
+            keys,
             refresh_secret,
             passwords: build::hashing_pool(settings)?,
             limits: Limits::new(build::limit_settings(settings), Arc::clone(&clock), central),
@@ -198,9 +217,9 @@ impl Issuer {
         &self.service
     }
 
-    /// The key set as it is published.
-    pub fn jwks(&self) -> Bytes {
-        self.service.keyring.load().jwks().clone()
+    /// The key set as it is published, to be watched.
+    pub fn jwks(&self) -> watch::Receiver<Bytes> {
+        self.service.keys.jwks()
     }
 
     /// Binds the public listener.
@@ -253,7 +272,15 @@ impl Issuer {
             Box::pin(async move {
                 let database = service.store.ping().await.map_err(|error| error.to_string());
                 let relay = service.publisher.check().await.map_err(|error| error.to_string());
-                vec![Check::new("database", database), Check::new("relay", relay)]
+                let keys = match service.keys.unseen_for() {
+                    unseen if unseen > KEYS_UNSEEN_MAX => Err(format!("not seen for {} s", unseen.as_secs())),
+                    _ => Ok(()),
+                };
+                vec![
+                    Check::new("database", database),
+                    Check::new("keys", keys),
+                    Check::new("relay", relay),
+                ]
             })
         }
     }
@@ -294,6 +321,8 @@ impl Issuer {
         }
         let (maintained, until) = (Arc::clone(&self.service), background.clone());
         tasks.spawn(async move { maintained.maintain(until).await });
+        let (keeper, until) = (Arc::clone(&self.service), background.clone());
+        tasks.spawn(async move { keeper.keys.keep(until).await });
         let (limited, until) = (Arc::clone(&self.service), background.clone());
         tasks.spawn(async move {
             if let Some(central) = limited.limits.central() {

@@ -1,5 +1,7 @@
 //! The issuer's commands, which `usher` has as well.
 
+mod film_labels;
+mod keys;
 mod serve;
 mod superuser;
 
@@ -12,6 +14,8 @@ use shared::cli::{Exit, describe};
 use shared::config::{Sources, load};
 use shared::time::SystemClock;
 
+pub use film_labels::FilmLabelsCommand;
+pub use keys::KeysCommand;
 pub use serve::{NoFeed, feed_of, serve};
 
 use crate::app::open_store;
@@ -23,6 +27,12 @@ pub enum AdminCommand {
     /// Make a superuser, to whom everything is allowed
     #[command(subcommand)]
     Superuser(SuperuserCommand),
+    /// Take in or give out which films carry which labels
+    #[command(subcommand)]
+    FilmLabels(FilmLabelsCommand),
+    /// The keys that sign access tokens
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document
@@ -72,16 +82,18 @@ pub fn read_settings(sources: &Sources) -> Result<Settings, Exit> {
 pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
     let outcome = match command {
         AdminCommand::Superuser(SuperuserCommand::Create(arguments)) => {
-            superuser::create(&arguments, settings).await
+            superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
-        AdminCommand::Migrate => migrate(settings).await,
+        AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
+        AdminCommand::Keys(command) => keys::run(&command, settings).await.map(|()| Exit::Done),
+        AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),
         AdminCommand::Openapi => {
             print(&crate::http::openapi_document());
-            Ok(())
+            Ok(Exit::Done)
         }
     };
     match outcome {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(error) => {
             complain(error.as_ref());
             Exit::Failed

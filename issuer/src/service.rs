@@ -19,7 +19,6 @@ mod superuser;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use shared::role::RoleName;
 use shared::time::Clock;
@@ -37,7 +36,7 @@ pub use superuser::Superuser;
 use crate::password::{HashingPool, PasswordPolicy};
 use crate::publish::Publisher;
 use crate::rate_limit::Limits;
-use crate::signing::{Keyring, RefreshSecret};
+use crate::signing::{RefreshSecret, SigningKeys};
 use crate::store::Store;
 use crate::store::session::Origin;
 
@@ -74,7 +73,7 @@ pub struct Service {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The signing keys.
-    pub keyring: ArcSwap<Keyring>,
+    pub keys: SigningKeys,
     /// What refresh tokens are derived from.
     pub refresh_secret: RefreshSecret,
     /// Where passwords are hashed.

@@ -126,6 +126,13 @@ mod tests {
             ("tokens.refresh_ttl = '1m'", "tokens.refresh_ttl"),
             ("tokens.session_ttl = '1h'", "tokens.session_ttl"),
             ("keys.bits = 1024", "keys.bits"),
+            ("keys.publish_ahead = '0s'", "keys.publish_ahead"),
+            ("keys.publish_ahead = '8d'", "keys.publish_ahead"),
+            ("keys.rotate_every = '1h'", "keys.rotate_every"),
+            (
+                "keys = { rotate_every = '30s', publish_ahead = '1s' }",
+                "keys.rotate_every",
+            ),
             ("password.memory_kib = 4", "password.memory_kib"),
             ("cookies.domain = 'example.org'", "cookies.access_name"),
             ("cookies.refresh_name = '__Host-x'", "cookies.refresh_name"),

@@ -31,6 +31,21 @@ pub const JWKS_BYTES_MAX: usize = 256 * 1024;
 /// Keys taken from a JWK Set. A rotating issuer shows two or three.
 pub const JWKS_KEYS_MAX: usize = 64;
 
+/// Signing keys that an issuer publishes at once: half of what a verifier takes.
+pub const SIGNING_KEYS_MAX: usize = JWKS_KEYS_MAX / 2;
+
+/// How often an issuer looks whether the signing keys have changed.
+pub const KEYS_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// An issuer that has not seen the signing keys for this long is not ready: it may publish too few.
+pub const KEYS_UNSEEN_MAX: Duration = Duration::from_secs(30);
+
+/// A retired key stays published for this long beyond the last token that it signed: for clocks that disagree.
+pub const KEY_MARGIN: Duration = Duration::from_mins(1);
+
+/// How long anybody may keep a key set or metadata. Keys are published for longer before they sign.
+pub const JWKS_CACHEABLE_MAX: Duration = Duration::from_mins(5);
+
 /// A key id, in bytes.
 pub const KID_BYTES_MAX: usize = 128;
 

@@ -95,6 +95,8 @@ pub struct KeyReplica {
     schedule: KeySchedule,
     clock: Arc<dyn Clock>,
     unknown: Notify,
+    /// Somebody who may be believed says that there are other keys.
+    wanted: Notify,
     /// Before this boot time, in milliseconds, no unknown `kid` causes a fetch.
     cooled_at_ms: AtomicU64,
     /// Boot time of the last good fetch, in milliseconds; 0 before the first.
@@ -112,6 +114,7 @@ impl KeyReplica {
             schedule,
             clock,
             unknown: Notify::new(),
+            wanted: Notify::new(),
             cooled_at_ms: AtomicU64::new(0),
             fetched_at_ms: AtomicU64::new(0),
             fetches: Default::default(),
@@ -128,6 +131,11 @@ impl KeyReplica {
         if millis(now) >= self.cooled_at_ms.load(Ordering::Relaxed) {
             self.unknown.notify_one();
         }
+    }
+
+    /// Has the keys fetched now, whatever the schedule says: for what the issuer has told us, and nobody else.
+    pub fn refetch(&self) {
+        self.wanted.notify_one();
     }
 
     /// How long ago keys were last fetched, whether or not they had changed; `None` before the first time.
@@ -192,6 +200,7 @@ impl KeyReplica {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep_until(due) => false,
                 () = source.changed() => false,
+                () = self.wanted.notified() => false,
                 () = self.unknown_reported() => true,
             };
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use shared::feed::{FeedEvent, Gap, Heartbeat, RevocationFeed};
-use shared::revocation::{Revocation, RevocationSet};
+use shared::revocation::{Fact, Revocation, RevocationSet};
 use shared::time::{BootTime, Clock, UnixMillis};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,8 @@ pub struct RevocationReplica {
     counts: FeedCounts,
     /// How many heartbeats have counted: 0 while it has never been more than loading.
     counted: watch::Sender<u64>,
+    /// How many signing keys are known to be revoked.
+    keys_revoked: watch::Sender<usize>,
 }
 
 /// A heartbeat that counted.
@@ -74,6 +76,7 @@ impl RevocationReplica {
             trouble: ArcSwapOption::empty(),
             counts: FeedCounts::default(),
             counted: watch::Sender::new(0),
+            keys_revoked: watch::Sender::new(0),
         }
     }
 
@@ -122,6 +125,11 @@ impl RevocationReplica {
     /// How many heartbeats have counted, to be watched.
     pub fn heartbeats(&self) -> watch::Receiver<u64> {
         self.counted.subscribe()
+    }
+
+    /// How many signing keys are known to be revoked, to be watched.
+    pub fn keys_revoked(&self) -> watch::Receiver<usize> {
+        self.keys_revoked.subscribe()
     }
 
     /// The newest heartbeat that counted, if nothing has been found amiss since.
@@ -211,6 +219,12 @@ impl RevocationReplica {
                 for revocation in revocations {
                     self.counts.entry(revocation);
                 }
+                if revocations
+                    .iter()
+                    .any(|revocation| matches!(revocation.fact, Fact::Key { .. }))
+                {
+                    self.note_keys();
+                }
             }
             FeedEvent::Labels(update) => self.labels.take_in(update),
             FeedEvent::Heartbeat(heartbeat) => self.hear(heartbeat, clock),
@@ -228,6 +242,18 @@ impl RevocationReplica {
             }
             FeedEvent::Away(why) => self.trouble.store(Some(Arc::new(format!("away: {why}")))),
         }
+    }
+
+    /// Says so if more keys are revoked than before: what is read again is nothing new.
+    fn note_keys(&self) {
+        let counts = self.set.counts();
+        let known = counts
+            .iter()
+            .find_map(|(kind, count)| (*kind == "key").then_some(*count));
+        self.keys_revoked.send_if_modified(|count| {
+            let before = std::mem::replace(count, known.unwrap_or(0));
+            before < *count
+        });
     }
 
     fn hear(&self, heartbeat: &Heartbeat, clock: &dyn Clock) {

@@ -4,6 +4,7 @@
 //! verifier's answer and takes from nobody else; so it must be reachable through the proxy alone.
 
 mod api;
+pub mod etl;
 mod film;
 mod viewer;
 

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use issuer::app::{Feed, Issuer, Metrics};
 use prometheus_client::registry::Registry;
 use rustix::fs::{FlockOperation, flock};
@@ -17,7 +16,6 @@ use shared::config::HttpUrl;
 use shared::feed::channel::channel;
 use shared::serve::{BoundAddress, Drained, Listener, ServeOptions, serve as serve_http};
 use shared::time::SystemClock;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use verifier::app::{Parts, Verifier};
@@ -92,10 +90,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
         leaving: shutdown.leaving.clone(),
         stop: CancellationToken::new(),
     };
-    // The keys do not change while this process runs; its end is the channel's.
-    let (_keys, jwks) = watch::channel::<Bytes>(issuer.jwks());
     let parts = Parts {
-        key_source: Some(Box::new(WatchedKeys::new(jwks))),
+        key_source: Some(Box::new(WatchedKeys::new(issuer.jwks()))),
         feed: Some(Box::new(feed)),
         built_in_rules: Some(DEMO_RULES),
         clock: None,

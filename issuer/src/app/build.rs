@@ -19,11 +19,11 @@ use crate::publish::{Relay, RelaySettings, RelayStatus, StoreDatabase};
 use crate::rate_limit::{CentralLanes, LimitSettings, Rate};
 use crate::service::Policy;
 use crate::settings::Settings;
-use crate::signing::{SealingKey, load_or_create_secret};
+use crate::signing::{KeyFile, KeyPolicy, SealingKey, load_or_create_secret};
 use crate::store::Store;
 
-/// Reads the encryption key; beside a SQLite file one is made where there is none.
-pub(super) fn sealing_key(settings: &Settings) -> Result<SealingKey, StartError> {
+/// The file of the encryption key, read; beside a SQLite file one is made where there is none.
+pub(super) fn key_file(settings: &Settings) -> Result<KeyFile, StartError> {
     let (path, read) = if let Some(path) = settings.keys.encryption_key_file.clone() {
         let read = SealingKey::read(&path);
         (path, read)
@@ -32,7 +32,23 @@ pub(super) fn sealing_key(settings: &Settings) -> Result<SealingKey, StartError>
         let read = SealingKey::read_or_create(&path);
         (path, read)
     };
-    read.map_err(|source| StartError::EncryptionKey { path, source })
+    match read {
+        Ok(key) => Ok(KeyFile::new(path, key)),
+        Err(source) => Err(StartError::EncryptionKey { path, source }),
+    }
+}
+
+/// What the operator decided about signing keys.
+pub(super) fn key_policy(settings: &Settings) -> Result<KeyPolicy, StartError> {
+    let keys = &settings.keys;
+    let bits = keys
+        .key_bits()
+        .ok_or_else(|| StartError::Setting("keys.bits: expected 2048, 3072 or 4096".to_owned()))?;
+    Ok(KeyPolicy {
+        bits,
+        rotate_every: keys.rotate_every.at().map(HumanDuration::get),
+        publish_ahead: keys.publish_ahead.get(),
+    })
 }
 
 /// `data/usher.db` → `data/usher.key`.

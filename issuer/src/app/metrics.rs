@@ -6,10 +6,12 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use shared::time::BootTime;
+use shared::time::{BootTime, UnixMillis};
 
 use crate::publish::RelaySnapshot;
 use crate::service::Service;
+use crate::signing::Keyring;
+use crate::store::key::KeyState;
 
 /// Figures that are read when somebody asks for the metrics.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (open, idle) = self.0.store.connections();
         let hashing = self.0.passwords.counts();
+        let keys = self.0.keys.current();
         for (name, help, value) in [
             (
                 "issuer_database_connections_open",
@@ -29,6 +32,21 @@ impl Collector for Gauges {
                 "issuer_database_connections_idle",
                 "Connections to the database that are free",
                 idle as u64,
+            ),
+            (
+                "issuer_signing_keys",
+                "Signing keys that are published",
+                keys.stored().len() as u64,
+            ),
+            (
+                "issuer_signing_key_age_seconds",
+                "How long the active key has been signing",
+                self.0.clock.now().since(active_since(&keys)).as_secs(),
+            ),
+            (
+                "issuer_signing_keys_unseen_seconds",
+                "Time since this issuer last saw the signing keys as they are in the database",
+                self.0.keys.unseen_for().as_secs(),
             ),
             (
                 "issuer_password_hashes_queued",
@@ -78,6 +96,14 @@ impl Gauges {
             fallbacks.metric_type(),
         )?)
     }
+}
+
+fn active_since(keys: &Keyring) -> UnixMillis {
+    let since = keys.stored().iter().find_map(|key| match key.state {
+        KeyState::Active { since } => Some(since),
+        KeyState::Next { .. } | KeyState::Retired { .. } => None,
+    });
+    since.unwrap_or_default()
 }
 
 /// What the relay has done, and how it stands.

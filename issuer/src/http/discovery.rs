@@ -9,12 +9,17 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use ring::digest;
 use serde::Serialize;
 use shared::encoding::base64url;
+use shared::limits::JWKS_CACHEABLE_MAX;
 use utoipa::ToSchema;
 
 use super::Api;
 
-/// How long a key set or metadata may be kept. A key is published far longer than this before it signs.
-const CACHEABLE: &str = "public, max-age=300";
+/// How long a key set or metadata may be kept: a key is published for longer than this before it signs.
+fn cacheable(api: &Api) -> HeaderValue {
+    let max_age = JWKS_CACHEABLE_MAX.min(api.service.keys.policy().publish_ahead / 2);
+    let text = format!("public, max-age={}", max_age.as_secs());
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("no-cache"))
+}
 
 /// RFC 8414 section 2: what there is of it.
 #[derive(Serialize, ToSchema)]
@@ -36,8 +41,8 @@ pub(super) struct Metadata {
     responses((status = 200, content_type = "application/jwk-set+json"), (status = 304))
 )]
 pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response {
-    let jwks = api.service.keyring.load().jwks().clone();
-    key_set(jwks, &headers)
+    let jwks = api.service.keys.freshest().await.jwks().clone();
+    key_set(jwks, &headers, cacheable(&api))
 }
 
 /// The keys that heartbeats of the revocation feed are signed with (RFC 7517, RFC 8037): Ed25519. No token is.
@@ -46,11 +51,11 @@ pub(super) async fn jwks(State(api): State<Api>, headers: HeaderMap) -> Response
     responses((status = 200, content_type = "application/jwk-set+json"), (status = 304))
 )]
 pub(super) async fn revocation_feed(State(api): State<Api>, headers: HeaderMap) -> Response {
-    key_set(api.service.feed_keys.clone(), &headers)
+    key_set(api.service.feed_keys.clone(), &headers, cacheable(&api))
 }
 
 /// A key set, unless it is known already.
-fn key_set(jwks: Bytes, headers: &HeaderMap) -> Response {
+fn key_set(jwks: Bytes, headers: &HeaderMap, cacheable: HeaderValue) -> Response {
     let digest = digest::digest(&digest::SHA256, &jwks);
     let tag = format!("\"{}\"", base64url(digest.as_ref()));
     let known = headers
@@ -69,7 +74,7 @@ fn key_set(jwks: Bytes, headers: &HeaderMap) -> Response {
         ([(CONTENT_TYPE, media_type)], jwks).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
+    headers.insert(CACHE_CONTROL, cacheable);
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
@@ -103,9 +108,5 @@ fn answer(api: &Api) -> Response {
         response_types_supported: Vec::new(),
         issuer,
     };
-    (
-        [(CACHE_CONTROL, HeaderValue::from_static(CACHEABLE))],
-        JsonBody(metadata),
-    )
-        .into_response()
+    ([(CACHE_CONTROL, cacheable(api))], JsonBody(metadata)).into_response()
 }

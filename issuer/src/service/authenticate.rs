@@ -30,15 +30,15 @@ impl Service {
     ///
     /// [`ServiceError::InvalidToken`] with the reason, or [`ServiceError::Unavailable`].
     pub async fn authenticate(&self, token: &str) -> Result<Caller, ServiceError> {
-        let signed = self.check_signature(token)?;
+        let signed = self.check_signature(token).await?;
         let now = self.clock.now().to_seconds();
         signed.validate(&self.policy.claims, now).map_err(invalid)?;
         let claims = signed.claims();
         let mut work = self.store.read().await?;
-        let standing = truth::of_caller(&mut work, claims.subject, claims.session)
+        let standing = truth::of_caller(&mut work, claims.subject, claims.session, signed.kid())
             .await?
             .ok_or(ServiceError::InvalidToken(Reason::Revoked))?;
-        if !standing.session_lives {
+        if !standing.session_lives || !standing.key_stands {
             return Err(ServiceError::InvalidToken(Reason::Revoked));
         }
         if claims.ver < standing.ver || !standing.active {
@@ -61,9 +61,13 @@ impl Service {
     }
 
     /// Takes a token apart and checks its signature with our own keys, whatever the time.
-    pub(super) fn check_signature(&self, token: &str) -> Result<SignedToken, ServiceError> {
+    pub(super) async fn check_signature(&self, token: &str) -> Result<SignedToken, ServiceError> {
         let compact = CompactToken::parse(token).map_err(invalid)?;
-        let keyring = self.keyring.load();
+        if self.keys.current().set().get(compact.kid()).is_none() {
+            // Another issuer may have made it just now.
+            self.keys.look().await?;
+        }
+        let keyring = self.keys.current();
         let key = keyring
             .set()
             .get(compact.kid())

@@ -6,6 +6,7 @@ use shared::reason::Reason;
 
 use crate::password::PoolError;
 use crate::publish::NotInForce;
+use crate::signing::KeyringError;
 use crate::store::StoreError;
 
 /// Why a use case was not carried out.
@@ -114,6 +115,19 @@ impl From<PoolError> for ServiceError {
 impl From<NotInForce> for ServiceError {
     fn from(error: NotInForce) -> Self {
         Self::Unavailable(error.into())
+    }
+}
+
+impl From<KeyringError> for ServiceError {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Store(error) => error.into(),
+            // Until an operator has put it right, there is nothing to sign with.
+            KeyringError::Seal(_) | KeyringError::NoneActive => Self::Unavailable(error.into()),
+            KeyringError::Generate(_) | KeyringError::Key(_) | KeyringError::Set(_) => {
+                Self::Defect(error.into())
+            }
+        }
     }
 }
 

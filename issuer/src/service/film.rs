@@ -243,6 +243,11 @@ impl FilmImport<'_> {
         self.lines += 1;
     }
 
+    /// How many lines have been taken and written so far.
+    pub fn accepted(&self) -> u64 {
+        self.outcome.accepted
+    }
+
     /// What has been refused since this was last asked.
     pub fn drain_refused(&mut self) -> impl Iterator<Item = RefusedLine> {
         self.outcome.refused.drain(..)

@@ -18,7 +18,7 @@ impl Service {
     ///
     /// [`ServiceError::InvalidToken`] if it is not, or that something of ours is away.
     pub async fn logout(&self, token: &str, all: bool) -> Result<(), ServiceError> {
-        let signed = self.check_signature(token)?;
+        let signed = self.check_signature(token).await?;
         signed.check_origin(&self.policy.claims).map_err(invalid)?;
         let claims = signed.claims();
         let mut work = self.store.write().await?;

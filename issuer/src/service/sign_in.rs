@@ -86,6 +86,9 @@ impl Service {
                 "the clock is off the database's".into(),
             ));
         }
+        if let Some(truth) = &truth {
+            self.keys.agree_on(work, truth.kid.as_deref()).await?;
+        }
         Ok(truth)
     }
 
@@ -114,7 +117,7 @@ impl Service {
             issued_at,
             expires_at: issued_at.plus_s(lifetime_s),
         };
-        let access_token = mint(&self.keyring.load(), &grant)?;
+        let access_token = mint(&self.keys.current(), &grant)?;
         Ok(TokenPair {
             access_token: access_token.into(),
             expires_in: self.policy.access_ttl,

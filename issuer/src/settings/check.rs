@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use shared::config::{Invalid, Settings as Checked};
-use shared::limits::RATE_LIMIT_TIMEOUT_MAX;
+use shared::limits::{KEY_MARGIN, LEEWAY_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX};
 use shared::role::RoleName;
 
 use super::{Cookies, Password, Settings, Tokens};
+
+/// A key that is published for a shorter time than this is not published ahead.
+const PUBLISH_AHEAD_MIN: Duration = Duration::from_secs(1);
+
+/// Nobody keeps a key set for longer.
+const PUBLISH_AHEAD_MAX: Duration = Duration::from_hours(7 * 24);
 
 impl Checked for Settings {
     fn check(&self) -> Result<(), Invalid> {
@@ -19,9 +25,7 @@ impl Checked for Settings {
         if self.audience.is_empty() {
             return Err(Invalid::new("audience", "expected a name, such as `movies`"));
         }
-        if self.keys.key_bits().is_none() {
-            return Err(Invalid::new("keys.bits", "expected 2048, 3072 or 4096"));
-        }
+        self.check_keys()?;
         if self.tls.certificate.is_some() != self.tls.private_key.is_some() {
             return Err(Invalid::new(
                 "tls",
@@ -87,6 +91,30 @@ impl Settings {
         }
         if self.relay.without_database.get() > Duration::from_hours(1) {
             return Err(Invalid::new("relay.without_database", "expected 0s to 1h"));
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self) -> Result<(), Invalid> {
+        if self.keys.key_bits().is_none() {
+            return Err(Invalid::new("keys.bits", "expected 2048, 3072 or 4096"));
+        }
+        let publish_ahead = self.keys.publish_ahead.get();
+        if !(PUBLISH_AHEAD_MIN..=PUBLISH_AHEAD_MAX).contains(&publish_ahead) {
+            return Err(Invalid::new("keys.publish_ahead", "expected 1s to 7d"));
+        }
+        let Some(rotate_every) = self.keys.rotate_every.at() else {
+            return Ok(());
+        };
+        // Else keys would be retired faster than their tokens expire, and more of them published than verifiers take.
+        let published_for = self.tokens.access_ttl.get() + LEEWAY_MAX + KEY_MARGIN;
+        let retired_max = u32::try_from(SIGNING_KEYS_MAX - 2).unwrap_or(u32::MAX);
+        let least = (publish_ahead * 2).max(published_for / retired_max);
+        if rotate_every.get() < least {
+            let problem = format!(
+                "expected {least:?} or more, or `off`: twice keys.publish_ahead, and not so often that too many keys are published"
+            );
+            return Err(Invalid::new("keys.rotate_every", problem));
         }
         Ok(())
     }

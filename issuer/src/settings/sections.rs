@@ -46,6 +46,10 @@ pub struct Keys {
     pub encryption_key_file: Option<PathBuf>,
     /// Size of new signing keys: 2048, 3072 or 4096.
     pub bits: u32,
+    /// How long a key signs.
+    pub rotate_every: Limit<HumanDuration>,
+    /// How long a key is published before it signs.
+    pub publish_ahead: HumanDuration,
 }
 
 impl Default for Keys {
@@ -53,6 +57,8 @@ impl Default for Keys {
         Self {
             encryption_key_file: None,
             bits: 2048,
+            rotate_every: Limit::At(HumanDuration::from_secs(30 * 24 * 60 * 60)),
+            publish_ahead: HumanDuration::from_secs(60 * 60),
         }
     }
 }

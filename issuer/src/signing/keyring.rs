@@ -1,12 +1,12 @@
 //! The signing keys as they stand in the database, opened and ready.
 
 use bytes::Bytes;
-use shared::crypto::rsa::{GenerateError, KeyBits, RsaKeyError, SigningKey, VerifyingKey};
-use shared::encoding::base64url;
+use shared::crypto::rsa::{GenerateError, RsaKeyError, SigningKey, VerifyingKey};
 use shared::keys::{Jwk, JwkSet, KeySet, KeySetError};
 
-use super::{SealError, SealingKey};
-use crate::store::{self, Store, StoreError};
+use super::{KeyFile, SealError};
+use crate::store::key::{self, StoredKey};
+use crate::store::{StoreError, Work};
 
 /// Why the keys are not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -34,43 +34,39 @@ pub enum KeyringError {
 /// Every key that may verify a live token, and the one that signs.
 #[derive(Debug)]
 pub struct Keyring {
+    version: i64,
     kid: Box<str>,
     signing: SigningKey,
     set: KeySet,
     jwks: Bytes,
+    stored: Vec<StoredKey>,
 }
 
 /// Where a key is sealed for: its id is bound to it.
-fn place(kid: &str) -> String {
+pub(super) fn place(kid: &str) -> String {
     format!("signing-key/{kid}")
 }
 
 impl Keyring {
-    /// Opens the keys in the database, and makes the first one if there is none. Replicas that start at once agree:
-    /// the database lets one first key in.
+    /// Opens the keys in the database.
     ///
     /// # Errors
     ///
     /// [`KeyringError`].
-    pub async fn load_or_create(
-        store: &Store,
-        sealing: &SealingKey,
-        bits: KeyBits,
-    ) -> Result<Self, KeyringError> {
-        let stored = store::key::list(&mut store.read().await?).await?;
-        if !stored.iter().any(|key| key.active) {
-            create_first(store, sealing, bits).await?;
-        }
-        Self::load(store, sealing).await
-    }
-
-    async fn load(store: &Store, sealing: &SealingKey) -> Result<Self, KeyringError> {
-        let stored = store::key::list(&mut store.read().await?).await?;
+    pub(super) async fn load(work: &mut Work, file: &KeyFile) -> Result<Self, KeyringError> {
+        let (version, stored) = loop {
+            let before = key::version(work).await?;
+            let stored = key::list(work).await?;
+            // Changed in between, they are of no one moment.
+            if key::version(work).await? == before {
+                break (before, stored);
+            }
+        };
         let active = stored
             .iter()
-            .find(|key| key.active)
+            .find(|key| key.is_active())
             .ok_or(KeyringError::NoneActive)?;
-        let signing = SigningKey::from_pkcs8(&sealing.open(&place(&active.kid), &active.sealed)?)?;
+        let signing = SigningKey::from_pkcs8(&file.open(&place(&active.kid), &active.sealed)?)?;
         let kid = active.kid.as_str().into();
         let mut keys = Vec::with_capacity(stored.len());
         let mut jwks = JwkSet::default();
@@ -82,11 +78,18 @@ impl Keyring {
         // A struct of texts always serialises.
         let jwks = serde_json::to_vec(&jwks).unwrap_or_default().into();
         Ok(Self {
+            version,
             kid,
             signing,
-            set: KeySet::from_keys(keys, 1)?,
+            set: KeySet::from_keys(keys, u64::try_from(version).unwrap_or(0))?,
             jwks,
+            stored,
         })
+    }
+
+    /// A number that grows with every change of the keys.
+    pub fn version(&self) -> i64 {
+        self.version
     }
 
     /// Id of the key that signs.
@@ -108,19 +111,9 @@ impl Keyring {
     pub fn jwks(&self) -> &Bytes {
         &self.jwks
     }
-}
 
-async fn create_first(store: &Store, sealing: &SealingKey, bits: KeyBits) -> Result<(), KeyringError> {
-    let signing = SigningKey::generate(bits)?;
-    let public = signing.verifying_key()?;
-    let kid = base64url(&shared::crypto::random::bytes::<16>());
-    let sealed = sealing.seal(&place(&kid), &signing.to_pkcs8()?)?;
-    let mut work = store.write().await?;
-    let added =
-        store::key::insert_active(&mut work, &kid, (public.modulus(), public.exponent()), &sealed).await?;
-    work.commit().await?;
-    if added {
-        tracing::info!(kid, "made the first signing key");
+    /// The keys as they are stored, from the oldest.
+    pub fn stored(&self) -> &[StoredKey] {
+        &self.stored
     }
-    Ok(())
 }

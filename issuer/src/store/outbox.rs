@@ -49,11 +49,16 @@ pub(super) async fn insert(
     work.execute(&INSERT, arguments).await.map(|_| ())
 }
 
-/// The database's time + the greatest access lifetime in use + the greatest leeway of a verifier + a margin.
+/// When no token that could be signed now is good any more, + a margin.
 ///
 /// A longer lifetime waits until the unit of work ends: otherwise a token of that lifetime could be signed from what
 /// was true before this fact, and outlive it.
 pub(super) async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
+    Ok(tokens_end(work).await?.plus(limits::REVOCATION_MARGIN))
+}
+
+/// The database's time + the greatest access lifetime in use + the greatest leeway of a verifier.
+pub(super) async fn tokens_end(work: &mut Work) -> Result<UnixMillis, StoreError> {
     const HOLD_LIFETIMES: Statement =
         Statement::each("SELECT pg_advisory_xact_lock_shared(7210735123)", "SELECT 1");
     const GREATEST: Statement = Statement::each(
@@ -66,9 +71,7 @@ pub(super) async fn expiry(work: &mut Work) -> Result<UnixMillis, StoreError> {
     let now = work.now().await?;
     let row = work.fetch_one(&GREATEST, args![now]).await?;
     let lifetime_s = row.number_or_null("lifetime_s")?.unwrap_or(0);
-    Ok(UnixMillis(now.0 + lifetime_s * 1000)
-        .plus(limits::LEEWAY_MAX)
-        .plus(limits::REVOCATION_MARGIN))
+    Ok(UnixMillis(now.0 + lifetime_s * 1000).plus(limits::LEEWAY_MAX))
 }
 
 /// Records that access tokens are signed with this lifetime from now on. To be said before the first is signed, and

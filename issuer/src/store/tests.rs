@@ -148,7 +148,7 @@ on_both! {
         check(w, "rehash");
         assert!(truth::of_session(w, session).await.unwrap().is_some());
         check(w, "truth");
-        assert!(truth::of_caller(w, subject, session).await.unwrap().is_some());
+        assert!(truth::of_caller(w, subject, session, "kid").await.unwrap().is_some());
         check(w, "standing");
         refresh::insert(w, b"digest", session, 1).await.unwrap();
         work.plans = Some(Vec::new());

@@ -20,6 +20,8 @@ pub struct Truth {
     pub rver: i64,
     /// Whether everything is allowed.
     pub superuser: bool,
+    /// Id of the key that signs.
+    pub kid: Option<String>,
 }
 
 /// Reads the truth about a live session of an active user, in one statement, so that it is of one instant, and locks
@@ -31,12 +33,14 @@ pub struct Truth {
 pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Truth>, StoreError> {
     const TRUTH: Statement = Statement::each(
         "SELECT u.id, u.superuser, u.ver, v.rver, \
+         (SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, \
          (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
          JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
          FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
          WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 \
          AND u.active FOR NO KEY UPDATE OF s",
         "SELECT u.id, u.superuser, u.ver, v.rver, \
+         (SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, \
          (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
          JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
          FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
@@ -53,11 +57,16 @@ pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Tr
         ver: row.number("ver")?,
         rver: row.number("rver")?,
         superuser: row.flag("superuser")?,
+        kid: row.text_or_null("kid")?,
     }))
 }
 
 /// Who a caller is now, as the database says, whatever its token does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that a token is judged by"
+)]
 pub struct Standing {
     /// Whether the account may be used.
     pub active: bool,
@@ -71,9 +80,11 @@ pub struct Standing {
     pub roles: RoleSet,
     /// Whether the session has not ended.
     pub session_lives: bool,
+    /// Whether the key that signed the token has not been withdrawn.
+    pub key_stands: bool,
 }
 
-/// Reads how a subject and a session of it stand now. `None` if the subject is gone.
+/// Reads how a subject, a session of it and the key of a token stand now. `None` if the subject is gone.
 ///
 /// # Errors
 ///
@@ -82,18 +93,20 @@ pub async fn of_caller(
     work: &mut Work,
     subject: SubjectId,
     session: SessionId,
+    kid: &str,
 ) -> Result<Option<Standing>, StoreError> {
     const STANDING: Statement = Statement::both(
         "SELECT u.active, u.superuser, u.ver, v.rver, \
          (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
          JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles, \
          (SELECT COUNT(*) FROM sessions s WHERE s.id = $2 AND s.user_id = u.id AND s.ended_at IS NULL \
-         AND s.expires_at > $3) AS sessions \
+         AND s.expires_at > $3) AS sessions, \
+         (SELECT COUNT(*) FROM signing_keys k WHERE k.kid = $4) AS keys \
          FROM users u CROSS JOIN role_version v WHERE u.id = $1",
     );
     let now = work.now().await?;
     let Some(row) = work
-        .fetch_optional(&STANDING, args![subject, session, now])
+        .fetch_optional(&STANDING, args![subject, session, now, kid])
         .await?
     else {
         return Ok(None);
@@ -105,5 +118,6 @@ pub async fn of_caller(
         rver: row.number("rver")?,
         roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
         session_lives: row.number("sessions")? > 0,
+        key_stands: row.number("keys")? > 0,
     }))
 }

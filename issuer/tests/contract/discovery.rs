@@ -10,6 +10,7 @@ use crate::support::{Database, Site};
 
 crate::on_both_databases!(
     the_keys_are_published,
+    keys_come_and_go_in_what_is_published,
     the_feed_keys_are_published_apart_from_those_that_sign_tokens,
     the_metadata_is_published,
     the_document_is_openapi_3_1,
@@ -38,6 +39,87 @@ async fn the_feed_keys_are_published_apart_from_those_that_sign_tokens(database:
     let signing = site.get("/.well-known/jwks.json").send().await;
     assert!(FeedKeys::from_jwks(&signing.body).is_err());
     assert!(KeySet::from_jwks(&answer.body, 1).is_err());
+}
+
+/// Ids in the published set, its tag, and whether somebody who knew a tag would be told to keep what they have.
+async fn published(site: &Site, known: Option<&str>) -> (u16, Vec<String>, String) {
+    let mut request = site.get("/.well-known/jwks.json");
+    if let Some(tag) = known {
+        request = request.header("if-none-match", tag);
+    }
+    let answer = request.send().await;
+    let set: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let keys = set["keys"].as_array().cloned().unwrap_or_default();
+    let kids = keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    (
+        answer.status,
+        kids.collect(),
+        answer.header("etag").unwrap().to_owned(),
+    )
+}
+
+async fn keys_come_and_go_in_what_is_published(database: Database) {
+    let site = Site::start(database).await;
+    let other = site.start_beside("").await;
+    let neo = site.register("neo").await;
+    let (_, first, tag) = published(&site, None).await;
+    assert_eq!(first.len(), 1);
+
+    // The next key is published by every issuer before it signs.
+    let next = other.service.keys.rotate(false).await.unwrap().kid;
+    let (status, kids, later) = loop {
+        // What was seen a moment ago may be handed out.
+        let seen = published(&site, Some(&tag)).await;
+        if seen.0 != 304 {
+            break seen;
+        }
+    };
+    assert_eq!((status, kids), (200, vec![first[0].clone(), next.clone()]));
+    assert_ne!(tag, later);
+    assert_eq!(published(&site, Some(&later)).await.0, 304);
+    let trinity = site.register("trinity").await;
+    assert_eq!(CompactToken::parse(&trinity.access).unwrap().kid(), first[0]);
+
+    // It signs, and both verify.
+    other.service.keys.rotate(true).await.unwrap();
+    let morpheus = site.register("morpheus").await;
+    assert_eq!(CompactToken::parse(&morpheus.access).unwrap().kid(), next);
+    for person in [&neo, &morpheus] {
+        for site in [&site, &other] {
+            site.get("/api/v1/user/me")
+                .bearer(&person.access)
+                .send()
+                .await
+                .is(200);
+        }
+    }
+
+    // Revoked, it is published no more, and its tokens do nothing, logout included: others may sign with it.
+    other.service.keys.revoke(&first[0]).await.unwrap();
+    for site in [&site, &other] {
+        site.get("/api/v1/user/me")
+            .bearer(&neo.access)
+            .send()
+            .await
+            .is(401);
+        while published(site, None).await.1 != [next.clone()] {}
+        site.post("/api/v1/user/logout")
+            .bearer(&neo.access)
+            .send()
+            .await
+            .refused(401, "invalid-token");
+        site.get("/api/v1/user/me")
+            .bearer(&morpheus.access)
+            .send()
+            .await
+            .is(200);
+    }
+    let refreshed = json!({"refresh_token": neo.refresh});
+    site.post("/api/v1/token/refresh")
+        .json(&refreshed)
+        .send()
+        .await
+        .is(200);
 }
 
 async fn the_keys_are_published(database: Database) {

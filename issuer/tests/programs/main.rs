@@ -12,6 +12,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+mod film_labels;
+mod keys;
 mod serving;
 
 /// What must never be seen in an output.

@@ -7,14 +7,14 @@ use std::process::{Child, Command};
 use crate::{Place, Ran, ended};
 
 /// An issuer that serves, and the lines that it logs.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
     seen: String,
 }
 
 impl Serving {
-    fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         let mut child = place.command(&["serve", "--log-format", "json"]).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         Self {
@@ -25,7 +25,7 @@ impl Serving {
     }
 
     /// Reads the log up to a message, and gives the line.
-    fn until(&mut self, message: &str) -> serde_json::Value {
+    pub(crate) fn until(&mut self, message: &str) -> serde_json::Value {
         loop {
             let mut line = String::new();
             let bytes = self.log.read_line(&mut line).unwrap();
@@ -38,7 +38,7 @@ impl Serving {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -50,7 +50,7 @@ impl Serving {
     }
 
     /// Waits for the end: the status, and everything that was said.
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         self.log.read_to_string(&mut self.seen).unwrap();
         let mut output = self.child.wait_with_output().unwrap();
         output.stderr = self.seen.into_bytes();
@@ -58,7 +58,7 @@ impl Serving {
     }
 }
 
-fn serving_place() -> Place {
+pub(crate) fn serving_place() -> Place {
     Place::new()
         .with("ISSUER__REDIS__DISABLED", "true")
         .with("ISSUER__LISTEN", "127.0.0.1:0")
@@ -66,7 +66,7 @@ fn serving_place() -> Place {
         .with("ISSUER__PASSWORD__MEMORY_KIB", "8")
 }
 
-fn ask(address: &str, request: &str) -> String {
+pub(crate) fn ask(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();

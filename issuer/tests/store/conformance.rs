@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::app::open_store;
+use issuer::store::key::NewKey;
 use issuer::store::login_history::{self, Outcome};
 use issuer::store::session::{self, Expiry, Origin};
 use issuer::store::{Page, PageRequest, Store, StoreError, Work, key, outbox, refresh, role, truth, user};
@@ -201,7 +202,7 @@ on_both! {
         assert_eq!(session::end_all_but(&mut work, ada, Some(two)).await.unwrap(), 4);
         assert!(truth::of_session(&mut work, two).await.unwrap().is_some());
         assert!(truth::of_session(&mut work, three).await.unwrap().is_none());
-        let standing = truth::of_caller(&mut work, ada, three).await.unwrap().unwrap();
+        let standing = truth::of_caller(&mut work, ada, three, "no key").await.unwrap().unwrap();
         assert!(standing.active && !standing.session_lives);
         assert_eq!(session::delete_expired(&mut work, now).await.unwrap(), 2);
         work.commit().await.unwrap();
@@ -313,10 +314,11 @@ on_both! {
     async fn keys_and_secrets_are_made_once(database: &Database) {
         let store = open(database).await;
         let mut work = store.write().await.unwrap();
-        assert!(key::insert_active(&mut work, "one", (b"n", b"e"), b"sealed").await.unwrap());
-        assert!(!key::insert_active(&mut work, "two", (b"n", b"e"), b"sealed").await.unwrap());
+        let new = |kid| NewKey { kid, public: (b"n", b"e"), sealed: b"sealed" };
+        assert!(key::insert_active(&mut work, &new("one")).await.unwrap());
+        assert!(!key::insert_active(&mut work, &new("two")).await.unwrap());
         let stored = key::list(&mut work).await.unwrap();
-        assert!(stored.len() == 1 && stored[0].kid == "one" && stored[0].active);
+        assert!(stored.len() == 1 && stored[0].kid == "one" && stored[0].is_active());
         key::insert_secret(&mut work, "s", b"first").await.unwrap();
         key::insert_secret(&mut work, "s", b"second").await.unwrap();
         assert_eq!(key::secret(&mut work, "s").await.unwrap().as_deref(), Some(&b"first"[..]));

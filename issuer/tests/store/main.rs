@@ -19,6 +19,7 @@ mod feed;
 mod feed_labels;
 mod feed_overlap;
 mod feed_restore;
+mod keys;
 mod listener;
 mod overlap;
 mod refresh;

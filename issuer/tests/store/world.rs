@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use issuer::app::{Feed, Issuer, open_store};
 use issuer::service::{Caller, Credentials, RoleDraft, Service, ServiceError, TokenPair};
 use issuer::settings::Settings;
-use issuer::signing::{Keyring, SealingKey};
-use issuer::store::key::{self, StoredKey};
+use issuer::signing::{KeyFile, KeyPolicy, SealingKey, SigningKeys};
+use issuer::store::key::{self, NewKey, StoredKey};
 use issuer::store::role::Role;
 use issuer::store::session::Origin;
 use issuer::store::{outbox, truth};
@@ -65,14 +66,23 @@ pub fn credentials(login: &str, password: &str) -> Credentials {
     }
 }
 
+/// How keys are rotated where a test says nothing else.
+const POLICY: KeyPolicy = KeyPolicy {
+    bits: KeyBits::Rsa2048,
+    rotate_every: None,
+    publish_ahead: Duration::from_hours(1),
+};
+
 /// Puts one signing key into every database: to make one takes longer than most tests.
-async fn lend_key(database: &Database) {
+pub async fn lend_key(database: &Database) {
     static KEY: OnceCell<StoredKey> = OnceCell::const_new();
     let settings = settings(database);
     let store = open_store(&settings, Arc::new(SystemClock), true).await.unwrap();
     let made = KEY.get_or_init(async || {
-        let sealing = SealingKey::read(settings.keys.encryption_key_file.as_ref().unwrap()).unwrap();
-        Keyring::load_or_create(&store, &sealing, KeyBits::Rsa2048)
+        let path = settings.keys.encryption_key_file.clone().unwrap();
+        let sealing = SealingKey::read(&path).unwrap();
+        let file = KeyFile::new(path, sealing);
+        SigningKeys::open(store.clone(), file, POLICY, Arc::new(SystemClock))
             .await
             .unwrap();
         let mut stored = key::list(&mut store.read().await.unwrap()).await.unwrap();
@@ -80,14 +90,12 @@ async fn lend_key(database: &Database) {
     });
     let made = made.await;
     let mut work = store.write().await.unwrap();
-    key::insert_active(
-        &mut work,
-        &made.kid,
-        (&made.modulus, &made.exponent),
-        &made.sealed,
-    )
-    .await
-    .unwrap();
+    let lent = NewKey {
+        kid: &made.kid,
+        public: (&made.modulus, &made.exponent),
+        sealed: &made.sealed,
+    };
+    key::insert_active(&mut work, &lent).await.unwrap();
     work.commit().await.unwrap();
     store.close().await;
 }
@@ -164,7 +172,7 @@ impl World {
 
     pub fn signed(&self, pair: &TokenPair) -> SignedToken {
         let token = CompactToken::parse(pair.access_token.expose_secret()).unwrap();
-        let keyring = self.service.keyring.load();
+        let keyring = self.service.keys.current();
         let key = keyring.set().get(token.kid()).unwrap();
         token.verify(key).unwrap()
     }
@@ -204,7 +212,8 @@ impl World {
         }
         let claims = self.claims(pair);
         let mut work = self.service.store.read().await.unwrap();
-        let standing = truth::of_caller(&mut work, claims.subject, claims.session)
+        let kid = self.signed(pair).kid().to_owned();
+        let standing = truth::of_caller(&mut work, claims.subject, claims.session, &kid)
             .await
             .unwrap()
             .expect("a token of somebody who is gone is not refused");

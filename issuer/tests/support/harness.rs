@@ -207,7 +207,7 @@ impl Site {
 
     /// Signs claims with the issuer's own key: a token that is truly ours, whatever it says.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let keyring = self.service.keyring.load();
+        let keyring = self.service.keys.current();
         let part = |value: &Value| base64url(value.to_string().as_bytes());
         let signed = format!("{}.{}", part(header), part(claims));
         let signature = keyring.signing().sign(signed.as_bytes()).unwrap();
@@ -216,7 +216,7 @@ impl Site {
 
     /// The header of the issuer's tokens.
     pub fn header(&self) -> Value {
-        serde_json::json!({"alg": "RS256", "typ": "at+jwt", "kid": self.service.keyring.load().kid()})
+        serde_json::json!({"alg": "RS256", "typ": "at+jwt", "kid": self.service.keys.current().kid()})
     }
 
     /// The same token with one claim changed, signed anew with the issuer's own key.

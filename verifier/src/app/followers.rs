@@ -56,6 +56,8 @@ impl Followers {
         if let Some(tls) = followed.tls {
             self.tasks.spawn(tls.watch(RELOAD_EVERY, stop()));
         }
+        self.tasks
+            .spawn(replace_revoked_keys(Arc::clone(pipeline), stop()));
         self.tasks.spawn(sweep_cache(Arc::clone(pipeline), stop()));
     }
 
@@ -64,6 +66,14 @@ impl Followers {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Fetches the keys as soon as one of them is revoked: another one signs from then on, and its tokens are on their way.
+async fn replace_revoked_keys(pipeline: Arc<Pipeline>, stop: CancellationToken) {
+    let mut revoked = pipeline.revocations.keys_revoked();
+    while let Some(Ok(())) = stop.run_until_cancelled(revoked.changed()).await {
+        pipeline.keys.refetch();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::limits::JWKS_BYTES_MAX;
+use shared::revocation::Fact;
 use shared::testkit::{TestKey, TokenForge};
 use shared::time::Clock;
 use verifier::http::Endpoint;
@@ -154,6 +155,25 @@ async fn no_bad_answer_replaces_good_keys() {
         world.metric("verifier_keys_fetches_total{result=\"ok\"}"),
         Some(1.0)
     );
+}
+
+#[tokio::test]
+async fn a_revoked_key_has_its_successor_fetched_at_once() {
+    let (mut world, server) = world().await;
+    let (old, new) = (token(&world, 0), token(&world, 1));
+    assert!(is_allowed(&world, &old).await);
+    server.answer_with(Canned::ok(jwks(&[1])));
+    world.revoke(Fact::Key { kid: "test-0".into() }).await;
+    // Nobody has shown a token of the other key.
+    server.asked_times(2).await;
+    until(PATIENCE, async || fetches(&world) >= 2.0).await;
+    assert!(is_allowed(&world, &new).await);
+    assert!(!is_allowed(&world, &old).await);
+    // Told again, it is nothing new.
+    world.revoke(Fact::Key { kid: "test-0".into() }).await;
+    world.revoke(Fact::Key { kid: "test-1".into() }).await;
+    server.asked_times(3).await;
+    assert_eq!(verdict(&world, &new).await, (401, "revoked".to_owned()));
 }
 
 #[tokio::test]

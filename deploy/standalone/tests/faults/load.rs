@@ -144,7 +144,7 @@ impl Person {
 }
 
 /// An answer that does not come, or says that something is away, is none.
-async fn access_token(world: &World, issuer: usize, path: &str, login: &str) -> Option<String> {
+pub(crate) async fn access_token(world: &World, issuer: usize, path: &str, login: &str) -> Option<String> {
     let address = world.issuers[issuer % 2].address()?;
     let asked = world
         .client

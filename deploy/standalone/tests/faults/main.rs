@@ -13,6 +13,8 @@ mod history;
 #[cfg(test)]
 mod issuer_faults;
 #[cfg(test)]
+mod key_faults;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod poller;

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod etl;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod revocation;

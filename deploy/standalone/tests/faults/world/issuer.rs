@@ -90,7 +90,7 @@ impl Issuer {
 
     /// The process alone: see [`super::World::start_issuer`].
     pub(super) fn start(&self) {
-        let mut process = Process::start(self.name, &mut self.command(), &self.folder);
+        let mut process = Process::start(self.name, &mut self.command(&["serve"]), &self.folder);
         let public = process.address("the issuer listens");
         let admin = process.address("health and metrics listen");
         *self.running.lock().unwrap() = Some(Running {
@@ -126,10 +126,20 @@ impl Issuer {
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
-    fn command(&self) -> Command {
+    /// Runs another of its commands, as an operator would: what it prints.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}{complained}");
+        said
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("issuer"));
         command
-            .args(["serve", "--log-format", "json", "--log-level", "info"])
+            .args(["--log-format", "json", "--log-level", "info"])
+            .args(arguments)
             .current_dir(&self.folder)
             .env_clear()
             .env("ISSUER__LISTEN", "127.0.0.1:0")
@@ -142,6 +152,7 @@ impl Issuer {
                 format!("redis://{}", self.to_redis.address()),
             )
             .env("ISSUER__KEYS__ENCRYPTION_KEY_FILE", "key")
+            .env("ISSUER__KEYS__PUBLISH_AHEAD", "3s")
             .env("ISSUER__PASSWORD__MEMORY_KIB", "64")
             .env("ISSUER__PASSWORD__ITERATIONS", "1")
             .env("ISSUER__LIMITS__LOGIN_PER_IP", "off")

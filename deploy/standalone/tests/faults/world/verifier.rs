@@ -172,6 +172,7 @@ impl Verifier {
             .env("VERIFIER__RULES", "rules.toml")
             .env("VERIFIER__MAX_STALENESS", max_staleness)
             .env("VERIFIER__JWKS_COOLDOWN", "1s")
+            .env("VERIFIER__JWKS_REFRESH", "1s")
             .env("VERIFIER__SNAPSHOT", self.snapshot())
             .env("VERIFIER__THREADS", "1");
         command

@@ -15,7 +15,7 @@ use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
 
 pub use database::{DatabaseError, FilmDatabase, make_database};
-pub use issuer::{IssuerError, SignedIn};
+pub use self::issuer::{IssuerError, SignedIn};
 
 use self::database::{FilmRow, Snapshot};
 use self::document::write_document;

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 use serde_json::json;
 
-pub use database::{DatabaseError, FilmDatabase, make_database};
 pub use self::issuer::{IssuerError, SignedIn};
+pub use database::{DatabaseError, FilmDatabase, make_database};
 
 use self::database::{FilmRow, Snapshot};
 use self::document::write_document;

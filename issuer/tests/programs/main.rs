@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+mod backup;
 mod film_labels;
 mod keys;
 mod serving;

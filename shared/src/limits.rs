@@ -135,6 +135,9 @@ pub const FEED_KEYS_MAX: usize = 4;
 /// Revocations sent to Redis by one script: bounds how long a script holds up everybody else.
 pub const FEED_BATCH: u32 = 1000;
 
+/// Revocations read from the database at once for a new epoch.
+pub const EPOCH_PAGE: u32 = 10 * FEED_BATCH;
+
 /// Items of the stream read at once: some 40 bytes each.
 pub const FEED_PAGE: usize = 10_000;
 

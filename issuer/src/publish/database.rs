@@ -102,7 +102,8 @@ pub trait RelayDatabase: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct StoreDatabase {
     store: Store,
-    /// For batches: between a logout's answer and its refusal at the edge every round trip counts.
+    /// For what has to go on however many requests wait for a connection: batches, since between a logout's answer and its
+    /// refusal at the edge every round trip counts, and a new epoch, without which nobody is admitted anywhere.
     kept: KeptConnection,
 }
 
@@ -153,9 +154,9 @@ impl RelayDatabase for StoreDatabase {
 
     async fn renew(&self, term: Term, duration: Duration, published: u64) -> Result<bool, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            let mut work = self.store.write().await?;
+            let mut work = self.store.write_at_once(&self.kept).await?;
             let is_ours = feed::renew(&mut work, term, duration, published).await?;
-            work.commit().await?;
+            work.commit_keeping(&self.kept).await?;
             Ok(is_ours)
         })
         .await
@@ -207,7 +208,10 @@ impl RelayDatabase for StoreDatabase {
 
     async fn live_after(&self, after: u64) -> Result<Vec<(u64, Revocation)>, DatabaseAway> {
         within(ANSWER_TIMEOUT, async {
-            feed::live_after(&mut self.store.read().await?, after, limits::FEED_BATCH).await
+            let mut work = self.store.write_at_once(&self.kept).await?;
+            let facts = feed::live_after(&mut work, after, limits::EPOCH_PAGE).await?;
+            work.commit_keeping(&self.kept).await?;
+            Ok(facts)
         })
         .await
     }

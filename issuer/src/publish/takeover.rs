@@ -261,23 +261,34 @@ impl<D: RelayDatabase, W: FeedWriter> Relay<D, W> {
         let mut reign = Reign::begun(term, instead_of, self.clock.boot());
         let mut renewed_at = None;
         loop {
-            let now = self.clock.boot();
-            if renewed_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
-                let is_ours = self
-                    .database
-                    .renew(term, BUILDING_LEASE, reign.published())
-                    .await?;
-                if !is_ours {
-                    return Err(RoundError::Deposed);
-                }
-                renewed_at = Some(now);
-            }
+            self.renew_while_building(&reign, &mut renewed_at).await?;
             let facts = self.database.live_after(reign.published()).await?;
             if facts.is_empty() {
                 return Ok(reign);
             }
-            reign.append_unseen(&mut self.tools(), &facts).await?;
+            for batch in facts.chunks(usize::try_from(limits::FEED_BATCH).unwrap_or(usize::MAX)) {
+                self.renew_while_building(&reign, &mut renewed_at).await?;
+                reign.append_unseen(&mut self.tools(), batch).await?;
+            }
         }
+    }
+
+    /// Renews the lease of whoever writes an epoch, every second.
+    async fn renew_while_building(
+        &self,
+        reign: &Reign,
+        renewed_at: &mut Option<BootTime>,
+    ) -> Result<(), RoundError> {
+        let now = self.clock.boot();
+        if renewed_at.is_some_and(|at| now.since(at) < Duration::from_secs(1)) {
+            return Ok(());
+        }
+        let is_ours = self
+            .database
+            .renew(reign.term(), BUILDING_LEASE, reign.published())
+            .await?;
+        *renewed_at = Some(now);
+        if is_ours { Ok(()) } else { Err(RoundError::Deposed) }
     }
 }
 

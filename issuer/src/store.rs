@@ -169,8 +169,8 @@ impl Store {
         Ok(self.work(link))
     }
 
-    /// Work that writes in one statement, through a connection that is kept from one to the next: PostgreSQL commits that
-    /// by itself, without a round trip for it. SQLite has its transaction as in [`Store::write`].
+    /// Work that only reads, or writes in one statement, through a connection that is kept from one to the next: PostgreSQL
+    /// commits that by itself, without a round trip for it. SQLite has its transaction as in [`Store::write`].
     ///
     /// # Errors
     ///

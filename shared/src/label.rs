@@ -50,13 +50,3 @@ pub enum LabelChange {
         definition: Option<Definition>,
     },
 }
-
-impl LabelChange {
-    /// The kind's name, for metrics.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Film { .. } => "film",
-            Self::Definition { .. } => "definition",
-        }
-    }
-}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::app::open_store;
+use issuer::publish::{RelayDatabase as _, StoreDatabase};
 use issuer::store::feed::{self, Batch, LeaseView};
 use issuer::store::{Store, outbox};
 use shared::feed::term::Term;
@@ -98,6 +99,28 @@ async fn take_with(
 pub fn said(entries: &[(u64, Revocation)]) -> Vec<(u64, Fact)> {
     let said = |(seq, revocation): &(u64, Revocation)| (*seq, revocation.fact.clone());
     entries.iter().map(said).collect()
+}
+
+#[tokio::test]
+async fn an_epoch_is_written_however_many_requests_wait_for_a_connection() {
+    let Some(database) = Database::fresh(Kind::Postgres).await else {
+        return;
+    };
+    let store = open(&database).await;
+    let fact = record(&store).await;
+    hold(&store).await;
+    take(&store, 0, 10).await;
+    let relay = StoreDatabase::new(store.clone());
+    assert_eq!(said(&relay.live_after(0).await.unwrap()), [(1, fact.clone())]);
+    let mut held = Vec::new();
+    while let Ok(work) = tokio::time::timeout(Duration::from_millis(500), store.read()).await {
+        held.push(work.unwrap());
+    }
+    assert_eq!(said(&relay.live_after(0).await.unwrap()), [(1, fact)]);
+    assert!(relay.renew(OURS, LASTING, 1).await.unwrap());
+    drop((held, relay));
+    store.close().await;
+    database.remove().await;
 }
 
 fn numbered(first: u64, facts: &[Fact]) -> Vec<(u64, Fact)> {

@@ -126,16 +126,6 @@ impl Chunk {
         chunk
     }
 
-    /// Bytes so far.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing was added.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The bytes so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

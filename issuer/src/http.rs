@@ -1,6 +1,7 @@
 //! The public HTTP API: routes, what they read, and how they answer.
 
 mod account;
+mod audit;
 mod body;
 mod caller;
 mod context;

@@ -1,6 +1,7 @@
 //! The use cases, one file each. They know the rules; the store knows SQL, `http` knows HTTP.
 
 mod account;
+mod audit;
 mod authenticate;
 mod error;
 mod film;

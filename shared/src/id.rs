@@ -56,6 +56,8 @@ ids! {
     RoleId,
     /// An entry of the login history.
     LoginId,
+    /// An entry of the audit trail.
+    AuditId,
     /// A label on films; its name is what refers to it.
     LabelId,
     /// A film. The movie service makes these ids, so they may be UUIDs of any version.

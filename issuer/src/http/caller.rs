@@ -7,6 +7,7 @@ use http::{HeaderMap, Method};
 use shared::credentials::{self, Credentials};
 use uuid::Uuid;
 
+use super::context::Client;
 use super::respond::ApiError;
 use super::{Api, Site};
 use crate::service::{Caller, ServiceError};
@@ -18,8 +19,9 @@ impl FromRequestParts<Api> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let origin = Client::of(parts, &api.site).origin;
         let token = presented(parts, &api.site)?;
-        Ok(Self(api.service.authenticate(token).await?))
+        Ok(Self(api.service.authenticate(token, origin).await?))
     }
 }
 
@@ -68,7 +70,8 @@ pub(super) async fn is_signed_in(parts: &Parts, api: &Api) -> Result<bool, Servi
     let Ok(Credentials::Bearer(token) | Credentials::Cookie(token)) = found else {
         return Ok(false);
     };
-    match api.service.authenticate(token).await {
+    let origin = Client::of(parts, &api.site).origin;
+    match api.service.authenticate(token, origin).await {
         Ok(_) => Ok(true),
         Err(ServiceError::InvalidToken(_)) => Ok(false),
         Err(other) => Err(other),

@@ -39,7 +39,7 @@ impl Client {
 }
 
 impl Client {
-    fn of(parts: &Parts, site: &Site) -> Self {
+    pub(super) fn of(parts: &Parts, site: &Site) -> Self {
         let peer = parts.extensions.get::<Peer>().and_then(Peer::ip);
         let ip = client_address(
             peer,
@@ -55,6 +55,7 @@ impl Client {
                 ip: ip.map(|ip| ip.to_string()),
                 user_agent,
                 device,
+                request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
             },
         }
     }

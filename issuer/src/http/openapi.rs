@@ -19,6 +19,7 @@ use super::token::Transport;
         (name = "account", description = "Registering, signing in, and one's own account"),
         (name = "roles", description = "Roles, and who has them"),
         (name = "labels", description = "Access labels, and the films that carry them"),
+        (name = "audit", description = "What was done, and by whom"),
         (name = "discovery", description = "Keys and metadata"),
     )
 )]

@@ -226,7 +226,11 @@ pub(super) async fn login(
         (status = 422, body = Problem),
     )
 )]
-pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn refresh(
+    State(api): State<Api>,
+    client: Client,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let transport = query::<TransportQuery, _>(&mut parts, &api).await?.read()?;
     let cookie = credentials::cookie(&parts.headers, &api.site.cookies.refresh_name)
@@ -242,7 +246,7 @@ pub(super) async fn refresh(State(api): State<Api>, request: Request) -> Result<
         site?;
         (token, Transport::Cookie)
     };
-    let pair = api.service.refresh(&token).await?;
+    let pair = api.service.refresh(&token, &client.origin).await?;
     Ok(answer(&api, StatusCode::OK, &pair, transport.unwrap_or(came_by)))
 }
 
@@ -268,6 +272,7 @@ pub(super) struct LogoutQuery {
 )]
 pub(super) async fn logout(
     State(api): State<Api>,
+    client: Client,
     PresentedToken(token): PresentedToken,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -277,7 +282,7 @@ pub(super) async fn logout(
         Some("true") => true,
         Some(_) => return Err(ServiceError::field("all", "invalid", "`true` or `false` is expected").into()),
     };
-    api.service.logout(&token, all).await?;
+    api.service.logout(&token, all, &client.origin).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     append_cookies(response.headers_mut(), api.site.cookies.delete());
     Ok(response)
@@ -296,7 +301,11 @@ pub(super) struct ContinueQuery {
     get, path = "/api/v1/token/continue", tag = "account", params(ContinueQuery),
     responses((status = 303, description = "To `return_to` with fresh cookies, or to the login page"))
 )]
-pub(super) async fn continue_to(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn continue_to(
+    State(api): State<Api>,
+    client: Client,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
     // A browser stands here, not a program: a query that cannot be read leads to the login page as well.
     let asked = query::<ContinueQuery, _>(&mut parts, &api).await;
@@ -306,7 +315,7 @@ pub(super) async fn continue_to(State(api): State<Api>, request: Request) -> Res
         .ok()
         .flatten();
     let refreshed = match (&return_to, cookie) {
-        (Some(_), Some(token)) => api.service.refresh(&token.into()).await,
+        (Some(_), Some(token)) => api.service.refresh(&token.into(), &client.origin).await,
         _ => Err(ServiceError::InvalidRefreshToken),
     };
     let target = match (&refreshed, return_to) {

@@ -9,6 +9,7 @@ use super::register::login_taken;
 use super::{Caller, Service, ServiceError};
 use crate::login::LoginName;
 use crate::password::{Password, Verdict};
+use crate::store::audit::{self, Action};
 use crate::store::user::{self, User};
 use crate::store::{Page, PageRequest, session};
 
@@ -96,11 +97,13 @@ impl Service {
             user::set_login(&mut work, id, login.as_str())
                 .await
                 .map_err(login_taken)?;
+            audit::record(&mut work, caller.act(Action::UserRename).on(id)).await?;
         }
         if let Some(hash) = &new_hash {
             user::set_password_hash(&mut work, id, hash).await?;
             user::outdate_tokens(&mut work, id).await?;
             session::end_all_but(&mut work, id, own.then_some(caller.session)).await?;
+            audit::record(&mut work, caller.act(Action::UserChangePassword).on(id)).await?;
         }
         let changed = user::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
@@ -191,6 +194,12 @@ impl Service {
             user::outdate_tokens(&mut work, id).await?;
             session::end_all_but(&mut work, id, None).await?;
         }
+        let action = if active {
+            Action::UserEnable
+        } else {
+            Action::UserDisable
+        };
+        audit::record(&mut work, caller.act(action).on(id)).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }
@@ -208,6 +217,8 @@ impl Service {
         actors.keep_a_superuser()?;
         user::outdate_tokens(&mut work, id).await?;
         user::delete(&mut work, id).await?;
+        audit::record(&mut work, caller.act(Action::UserDelete).on(id)).await?;
+        audit::forget_addresses(&mut work, id).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }
@@ -237,6 +248,12 @@ impl Service {
         }
         user::set_superuser(&mut work, id, superuser).await?;
         user::outdate_tokens(&mut work, id).await?;
+        let action = if superuser {
+            Action::SuperuserGrant
+        } else {
+            Action::SuperuserRevoke
+        };
+        audit::record(&mut work, caller.act(action).on(id)).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }

@@ -5,7 +5,8 @@ use shared::reason::Reason;
 use shared::role::RoleSet;
 use shared::token::{CompactToken, SignedToken, TokenError};
 
-use super::{Service, ServiceError};
+use super::{Origin, Service, ServiceError};
+use crate::store::audit::{Action, Actor, Event};
 use crate::store::{Work, outbox, session, truth, user};
 
 /// Somebody whose token holds, and what the database says of them now.
@@ -21,15 +22,24 @@ pub struct Caller {
     pub superuser: bool,
     /// Names of the roles.
     pub roles: RoleSet,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// Something that the caller does, for the audit trail.
+    pub(super) fn act(&self, action: Action) -> Event {
+        Event::new(Actor::Subject(self.subject), action).from(&self.origin)
+    }
 }
 
 impl Service {
-    /// Checks a token and reads how its subject stands.
+    /// Checks a token and reads how its subject stands. `origin` is where the request came from.
     ///
     /// # Errors
     ///
     /// [`ServiceError::InvalidToken`] with the reason, or [`ServiceError::Unavailable`].
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, ServiceError> {
+    pub async fn authenticate(&self, token: &str, origin: Origin) -> Result<Caller, ServiceError> {
         let signed = self.check_signature(token).await?;
         let now = self.clock.now().to_seconds();
         signed.validate(&self.policy.claims, now).map_err(invalid)?;
@@ -57,6 +67,7 @@ impl Service {
             ver: standing.ver,
             superuser: standing.superuser,
             roles: standing.roles,
+            origin,
         })
     }
 

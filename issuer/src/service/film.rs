@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::label::unknown_label;
 use super::{Caller, Service, ServiceError};
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::{film, label};
 
 impl Service {
@@ -50,6 +51,9 @@ impl Service {
             return Err(refuse(unknown.as_str()));
         }
         film::put(&mut work, &[(id, names.clone())]).await?;
+        let labels: Vec<&str> = names.iter().map(LabelName::as_str).collect();
+        let event = caller.act(Action::FilmLabel).on(id).with("labels", labels);
+        audit::record(&mut work, event).await?;
         work.commit().await?;
         self.publisher.committed().await?;
         Ok(names)
@@ -294,6 +298,14 @@ impl FilmImport<'_> {
             }
         }
         film::put(&mut work, &good).await?;
+        // Once for all of its films, with the first of them.
+        if self.outcome.accepted == 0 {
+            let event = match self.caller {
+                Some(caller) => caller.act(Action::FilmImport),
+                None => Event::new(Actor::Operator, Action::FilmImport),
+            };
+            audit::record(&mut work, event).await?;
+        }
         work.commit().await?;
         self.outcome.accepted += u64::try_from(good.len()).unwrap_or(0);
         Ok(self.service.publisher.committed().await?)

@@ -6,6 +6,7 @@ use shared::limits;
 
 use super::role::check_description;
 use super::{Caller, Service, ServiceError};
+use crate::store::audit::{self, Action};
 use crate::store::label::{self, Label, LabelValue};
 use crate::store::{Page, PageRequest, film};
 
@@ -79,6 +80,11 @@ impl Service {
         let made = label::by_name(&mut work, &name)
             .await?
             .ok_or(ServiceError::NotFound)?;
+        let event = caller.act(Action::LabelPut).on(&name);
+        let event = event
+            .with("roles", draft.roles.clone())
+            .with("anonymous", draft.anonymous);
+        audit::record(&mut work, event).await?;
         work.commit().await?;
         self.publisher.committed().await?;
         Ok((made, is_new))
@@ -135,6 +141,7 @@ impl Service {
             };
             if taken == 0 {
                 label::delete(&mut work, &name).await?;
+                audit::record(&mut work, caller.act(Action::LabelDelete).on(&name)).await?;
             }
             work.commit().await?;
             self.publisher.committed().await?;

@@ -6,7 +6,8 @@ use shared::revocation::Fact;
 use shared::token::Claims;
 
 use super::authenticate::invalid;
-use super::{Service, ServiceError};
+use super::{Origin, Service, ServiceError};
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::{Work, outbox, session, user};
 
 impl Service {
@@ -17,14 +18,20 @@ impl Service {
     /// # Errors
     ///
     /// [`ServiceError::InvalidToken`] if it is not, or that something of ours is away.
-    pub async fn logout(&self, token: &str, all: bool) -> Result<(), ServiceError> {
+    pub async fn logout(&self, token: &str, all: bool, origin: &Origin) -> Result<(), ServiceError> {
         let signed = self.check_signature(token).await?;
         signed.check_origin(&self.policy.claims).map_err(invalid)?;
         let claims = signed.claims();
         let mut work = self.store.write().await?;
+        let event = |action| Event::new(Actor::Subject(claims.subject), action).from(origin);
         let is_known = if all {
-            self.end_every_session(&mut work, claims.subject).await?
+            let is_known = self.end_every_session(&mut work, claims.subject).await?;
+            if is_known {
+                audit::record(&mut work, event(Action::SessionEndAll).on(claims.subject)).await?;
+            }
+            is_known
         } else {
+            audit::note(&mut work, event(Action::SessionLogout));
             session::end(&mut work, claims.session).await?
                 || session::exists(&mut work, claims.session).await?
         };

@@ -1,10 +1,11 @@
 //! Refresh: the token rotates at each use, and a repeat is told from a theft by time alone.
 
 use secrecy::SecretString;
-use shared::id::SessionId;
+use shared::id::{SessionId, SubjectId};
 
-use super::{Service, ServiceError, TokenPair};
+use super::{Origin, Service, ServiceError, TokenPair};
 use crate::signing::RefreshToken;
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::refresh::{self, Presented};
 use crate::store::{Work, session};
 
@@ -18,7 +19,11 @@ impl Service {
     ///
     /// [`ServiceError::InvalidRefreshToken`], [`ServiceError::RefreshTokenReused`] (its session is ended then), or
     /// that something of ours is away.
-    pub async fn refresh(&self, presented: &SecretString) -> Result<TokenPair, ServiceError> {
+    pub async fn refresh(
+        &self,
+        presented: &SecretString,
+        origin: &Origin,
+    ) -> Result<TokenPair, ServiceError> {
         let token = RefreshToken::parse(presented).ok_or(ServiceError::InvalidRefreshToken)?;
         let digest = token.digest();
         // Read before anything is locked, so that made-up tokens cost a look-up and no more.
@@ -36,7 +41,7 @@ impl Service {
             .await?
             .ok_or(ServiceError::InvalidRefreshToken)?;
         let Some(newest) = self.newest(&mut work, &token, &found).await? else {
-            return Err(self.end_reused(work, session).await?);
+            return Err(self.end_reused(work, session, truth.subject, origin).await?);
         };
         // A repeat moves nothing on, the session's end least of all.
         let mut refresh_expires_at = found.idle_expires_at;
@@ -75,11 +80,20 @@ impl Service {
     }
 
     /// Ends the session of a token that came back. The error to answer with.
-    async fn end_reused(&self, mut work: Work, session: SessionId) -> Result<ServiceError, ServiceError> {
+    async fn end_reused(
+        &self,
+        mut work: Work,
+        session: SessionId,
+        user: SubjectId,
+        origin: &Origin,
+    ) -> Result<ServiceError, ServiceError> {
         session::end(&mut work, session).await?;
+        // Whoever presented it need not be the user.
+        let event = Event::new(Actor::Anonymous, Action::SessionReuse).from(origin);
+        let event = event.on(user).with("session", session.to_string());
+        audit::record(&mut work, event).await?;
         work.commit().await?;
         self.publisher.committed().await?;
-        tracing::warn!(%session, "a refresh token was used again: its session is ended");
         Ok(ServiceError::RefreshTokenReused)
     }
 }

@@ -8,6 +8,7 @@ use shared::problem::FieldError;
 use super::{Credentials, Origin, Service, ServiceError, TokenPair, built_in};
 use crate::login::LoginName;
 use crate::password::Password;
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::{StoreError, role, user};
 
 impl Service {
@@ -36,6 +37,8 @@ impl Service {
             .await
             .map_err(login_taken)?;
         role::grant(&mut work, id, built_in::USER_ID).await?;
+        let event = Event::new(Actor::Subject(id), Action::UserRegister).from(origin);
+        audit::record(&mut work, event.on(id)).await?;
         let (session, refresh_token) = self.begin_session(&mut work, id, origin).await?;
         self.finish_sign_in(work, session, &refresh_token, started_at)
             .await

@@ -4,6 +4,7 @@ use shared::id::{RoleId, SubjectId};
 use shared::role::RoleName;
 
 use super::{Caller, Service, ServiceError, built_in};
+use crate::store::audit::{self, Action};
 use crate::store::label;
 use crate::store::role::{self, Role};
 use crate::store::{Page, PageRequest, StoreError, user};
@@ -49,6 +50,8 @@ impl Service {
             .await
             .map_err(name_taken)?;
         let made = role::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
+        let event = caller.act(Action::RoleCreate).on(id).with("name", name.as_str());
+        audit::record(&mut work, event).await?;
         work.commit().await?;
         Ok(made)
     }
@@ -78,6 +81,11 @@ impl Service {
             role::outdate_name(&mut work, &current.name).await?;
             label::touch_role(&mut work, id).await?;
         }
+        let event = caller.act(Action::RoleChange).on(id);
+        let event = event
+            .with("name", name.as_str())
+            .with("name_before", current.name);
+        audit::record(&mut work, event).await?;
         let changed = role::by_id(&mut work, id).await?.ok_or(ServiceError::NotFound)?;
         work.commit().await?;
         self.publisher.committed().await?;
@@ -98,6 +106,8 @@ impl Service {
         label::touch_role(&mut work, id).await?;
         role::delete(&mut work, id).await?;
         role::outdate_name(&mut work, &current.name).await?;
+        let event = caller.act(Action::RoleDelete).on(id).with("name", current.name);
+        audit::record(&mut work, event).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }
@@ -150,6 +160,13 @@ impl Service {
         };
         if changed {
             user::outdate_tokens(&mut work, user_id).await?;
+            let action = if granted {
+                Action::RoleGrant
+            } else {
+                Action::RoleRevoke
+            };
+            let event = caller.act(action).on(user_id).with("role", role.name);
+            audit::record(&mut work, event).await?;
         }
         work.commit().await?;
         Ok(self.publisher.committed().await?)

@@ -3,6 +3,7 @@
 use shared::id::SessionId;
 
 use super::{Caller, Service, ServiceError};
+use crate::store::audit::{self, Action};
 use crate::store::session::{self, Session};
 use crate::store::{Page, PageRequest};
 
@@ -37,6 +38,8 @@ impl Service {
         if !session::end(&mut work, session).await? {
             return Err(ServiceError::NotFound);
         }
+        let event = caller.act(Action::SessionEnd).on(owner);
+        audit::record(&mut work, event.with("session", session.to_string())).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }

@@ -3,6 +3,7 @@
 use shared::id::SubjectId;
 
 use super::{Credentials, Service, ServiceError, built_in};
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::{role, user};
 
 /// What `superuser create` did.
@@ -25,7 +26,7 @@ impl Service {
         let hash = self.passwords.hash(&password).await?;
         let mut work = self.store.write().await?;
         let existing = user::id_by_login(&mut work, login.as_str()).await?;
-        let outcome = if let Some(id) = existing {
+        let (id, outcome) = if let Some(id) = existing {
             if user::lock(&mut work, id, id, false).await?.is_empty() {
                 return Err(ServiceError::NotFound);
             }
@@ -34,13 +35,15 @@ impl Service {
             user::set_active(&mut work, id, true).await?;
             user::outdate_tokens(&mut work, id).await?;
             crate::store::session::end_all_but(&mut work, id, None).await?;
-            Superuser::Promoted
+            (id, Superuser::Promoted)
         } else {
             let id = SubjectId::new(work.now().await?);
             user::insert(&mut work, id, login.as_str(), &hash, true).await?;
             role::grant(&mut work, id, built_in::USER_ID).await?;
-            Superuser::Created
+            (id, Superuser::Created)
         };
+        let event = Event::new(Actor::Operator, Action::SuperuserGrant).on(id);
+        audit::record(&mut work, event.with("created", outcome == Superuser::Created)).await?;
         work.commit().await?;
         self.publisher.committed().await?;
         Ok(outcome)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::keyring::place;
 use super::rotation::{KeyPolicy, Step, due};
 use super::{KeyFile, Keyring, KeyringError, SealError};
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::key::{self, NewKey, StoredKey};
 use crate::store::{Store, Work};
 
@@ -254,12 +255,14 @@ async fn carry_out(store: &Store, file: &KeyFile, policy: &KeyPolicy) -> Result<
     match (step, &fresh) {
         (Some(Step::First), Some(fresh)) => {
             if key::insert_active(&mut work, &fresh.as_new()).await? {
+                record(&mut work, Action::KeyActivate, &fresh.kid).await?;
                 tracing::info!(kid = fresh.kid, "made the first signing key");
             }
         }
         (Some(Step::MakeNext { signs_at }), Some(fresh)) => {
             prove_sealing(file, &stored)?;
             key::insert_next(&mut work, &fresh.as_new(), signs_at).await?;
+            record(&mut work, Action::KeyPublish, &fresh.kid).await?;
             tracing::info!(
                 kid = fresh.kid,
                 signs_at_ms = signs_at.0,
@@ -269,6 +272,9 @@ async fn carry_out(store: &Store, file: &KeyFile, policy: &KeyPolicy) -> Result<
         (Some(Step::Activate), _) => {
             key::retire_active(&mut work).await?;
             key::activate_next(&mut work).await?;
+            if let Some(next) = stored.iter().find(|key| key.is_next()) {
+                record(&mut work, Action::KeyActivate, &next.kid).await?;
+            }
         }
         (Some(Step::Withdraw), _) => {
             let count = key::delete_withdrawn(&mut work).await?;
@@ -278,6 +284,11 @@ async fn carry_out(store: &Store, file: &KeyFile, policy: &KeyPolicy) -> Result<
         (None, _) | (Some(Step::First | Step::MakeNext { .. }), None) => return Ok(()),
     }
     Ok(work.commit().await?)
+}
+
+/// Writes down what the issuer does by itself.
+async fn record(work: &mut Work, action: Action, kid: &str) -> Result<(), KeyringError> {
+    Ok(audit::record(work, Event::new(Actor::Issuer, action).on(kid)).await?)
 }
 
 /// Makes a key.

@@ -7,6 +7,7 @@ use shared::time::UnixMillis;
 use super::keyring::place;
 use super::keys::{Fresh, generate, prove_sealing};
 use super::{KeyringError, SealError, SealingKey, SigningKeys};
+use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::key::{self, KeyState, StoredKey};
 use crate::store::{Store, StoreError, Work, outbox};
 
@@ -113,6 +114,8 @@ impl SigningKeys {
             key::retire_active(&mut work).await?;
             key::activate_next(&mut work).await?;
         }
+        let event = Event::new(Actor::Operator, Action::KeyRotate).on(&kid);
+        audit::record(&mut work, event.with("at_once", at_once)).await?;
         let stored = key::list(&mut work).await?;
         work.commit().await?;
         let signs_at = stored.iter().find_map(|key| match key.state {
@@ -152,6 +155,8 @@ impl SigningKeys {
             successor = Some(next.map_or(fresh.kid, |next| next.kid.clone()));
             key::activate_next(&mut work).await?;
         }
+        let event = Event::new(Actor::Operator, Action::KeyRevoke).on(kid);
+        audit::record(&mut work, event.with("successor", successor.clone())).await?;
         work.commit().await?;
         Ok(Revoked::Now { successor })
     }
@@ -204,6 +209,8 @@ pub async fn rewrap(store: &Store, old: &SealingKey, new: &SealingKey) -> Result
             key::reseal_secret(&mut work, &name, &sealed).await?;
         }
     }
+    let event = Event::new(Actor::Operator, Action::KeyRewrap);
+    audit::record(&mut work, event.with("secrets", outcome.rewrapped)).await?;
     work.commit().await?;
     Ok(outcome)
 }

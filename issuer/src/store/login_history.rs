@@ -3,6 +3,7 @@
 use shared::id::{LoginId, SessionId, SubjectId};
 use shared::time::UnixMillis;
 
+use super::audit::{self, Action, Actor, Event};
 use super::session::Origin;
 use super::sql::{Statement, args, defect};
 use super::{Page, PageRequest, Row, StoreError, Work};
@@ -28,6 +29,15 @@ impl Outcome {
             Self::WrongPassword => "wrong_password",
             Self::Disabled => "disabled",
             Self::Throttled => "throttled",
+        }
+    }
+
+    const fn action(self) -> Action {
+        match self {
+            Self::Success => Action::LoginSuccess,
+            Self::WrongPassword => Action::LoginWrongPassword,
+            Self::Disabled => Action::LoginDisabled,
+            Self::Throttled => Action::LoginThrottled,
         }
     }
 
@@ -87,7 +97,10 @@ pub async fn insert(
         origin.user_agent.as_deref(),
         origin.device.as_deref()
     ];
-    work.execute(&INSERT, arguments).await.map(|_| ())
+    work.execute(&INSERT, arguments).await?;
+    let actor = user.map_or(Actor::Anonymous, Actor::Subject);
+    audit::note(work, Event::new(actor, outcome.action()).from(origin));
+    Ok(())
 }
 
 /// A page of a user's attempts, newest first.
@@ -115,6 +128,7 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
             ip: row.text_or_null("ip")?,
             user_agent: row.text_or_null("user_agent")?,
             device: row.text_or_null("device")?,
+            request_id: None,
         },
         session: row.id_or_null("session_id")?,
     })

@@ -16,6 +16,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// A short name read from it.
     pub device: Option<String>,
+    /// The request's id. The audit trail has it, sessions and the login history do not.
+    pub request_id: Option<String>,
 }
 
 /// A session as its owner sees it.
@@ -61,6 +63,7 @@ pub async fn insert(
         ip,
         user_agent,
         device,
+        request_id: _,
     } = origin;
     let arguments = args![
         id,
@@ -109,6 +112,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
             ip: row.text_or_null("ip")?,
             user_agent: row.text_or_null("user_agent")?,
             device: row.text_or_null("device")?,
+            request_id: None,
         },
     })
 }

@@ -12,6 +12,8 @@ use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::audit::Event;
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -291,6 +293,8 @@ pub struct Work {
     facts: Vec<Fact>,
     /// Whether labels or films were changed.
     changes_labels: bool,
+    /// What is to be logged once it is committed.
+    events: Vec<Event>,
     observer: Option<Arc<dyn CommitObserver>>,
     /// How the database means to run each statement, where a test asks for it.
     #[cfg(test)]
@@ -306,6 +310,7 @@ impl Work {
             skew: Duration::ZERO,
             facts: Vec::new(),
             changes_labels: false,
+            events: Vec::new(),
             observer,
             #[cfg(test)]
             plans: None,
@@ -371,6 +376,11 @@ impl Work {
         self.changes_labels = true;
     }
 
+    /// Notes an event, to be logged once it is committed.
+    pub(super) fn note_event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
     /// How far this machine's clock was off the database's when [`Work::now`] was read; zero before that.
     pub fn clock_skew(&self) -> Duration {
         self.skew
@@ -386,6 +396,9 @@ impl Work {
             Link::PostgresTransaction(transaction) => transaction.commit().await?,
             Link::SqliteTransaction(transaction) => transaction.commit().await?,
             Link::Postgres(_) | Link::Sqlite(_) => {}
+        }
+        for event in &self.events {
+            event.log();
         }
         if let Some(observer) = self.observer {
             if !self.facts.is_empty() {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use shared::feed::term::Term;
 
+use super::audit::{self, Filter};
 use super::feed;
 use super::sql::Statement;
 use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
@@ -49,6 +50,8 @@ async fn fill(database: &Database) {
          INSERT INTO label_sets (id, names) OVERRIDING SYSTEM VALUE VALUES (1, 'paid'); \
          INSERT INTO film_labels SELECT id, 1, row_number() OVER () FROM users; \
          UPDATE label_clock SET change = {ROWS}; \
+         INSERT INTO audit_events (id, at, actor, action, subject, detail) \
+         SELECT id, now(), id::text, 'user.register', id::text, '{{}}' FROM users; \
          ANALYZE"
     );
     let sqlite = format!(
@@ -67,7 +70,9 @@ async fn fill(database: &Database) {
          UPDATE outbox SET seq = id WHERE id <= {NUMBERED}; UPDATE feed_lease SET last_seq = {NUMBERED}; \
          INSERT INTO label_sets (id, names) VALUES (1, 'paid'); \
          INSERT INTO film_labels SELECT id, 1, row_number() OVER () FROM users; \
-         UPDATE label_clock SET change = {ROWS}"
+         UPDATE label_clock SET change = {ROWS}; \
+         INSERT INTO audit_events (id, at, actor, action, subject, detail) \
+         SELECT id, 1, n, 'user.register', n, '{{}}' FROM numbers"
     );
     database.run_each(&postgres, &sqlite).await;
 }
@@ -78,7 +83,7 @@ fn nth(n: u128) -> Uuid {
 
 /// The plans of what was done since the last time, none of which reads a whole table that grows.
 fn check(work: &mut Work, what: &str) {
-    const GROWING: [&str; 7] = [
+    const GROWING: [&str; 8] = [
         "users",
         "user_roles",
         "sessions",
@@ -86,6 +91,7 @@ fn check(work: &mut Work, what: &str) {
         "login_history",
         "outbox",
         "film_labels",
+        "audit_events",
     ];
     let plans = work.plans.replace(Vec::new()).unwrap();
     let by_index = plans.iter().any(|line| {
@@ -169,6 +175,17 @@ on_both! {
         check(w, "end of a user's sessions");
         login_history::list(w, subject, PageRequest { limit: 20, before: None }).await.unwrap();
         check(w, "history list");
+        for filter in [
+            Filter::default(),
+            Filter { actor: Some("777"), ..Filter::default() },
+            Filter { subject: Some("777"), action: Some("user.register"), ..Filter::default() },
+            Filter { action: Some("user.delete"), ..Filter::default() },
+        ] {
+            audit::list(w, filter, page).await.unwrap();
+            check(w, "audit trail");
+        }
+        audit::forget_addresses(w, subject).await.unwrap();
+        check(w, "addresses of a user");
         assert_eq!(user::list(w, "login777", page).await.unwrap().items.len(), 11);
         check(w, "users by a narrow prefix");
         assert_eq!(user::list(w, "", page).await.unwrap().items.len(), 20);

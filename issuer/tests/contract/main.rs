@@ -10,6 +10,7 @@
 mod support;
 
 mod account;
+mod audit;
 mod bad_input;
 mod change;
 mod cookies;

@@ -36,7 +36,7 @@ use Who::{Admin, Anyone, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superus
 /// A UUID that is nobody's.
 const NOBODY: &str = "01890000-0000-7000-8000-00000000dead";
 
-const ROUTES: [(&str, &str, Who); 42] = [
+const ROUTES: [(&str, &str, Who); 43] = [
     ("POST", "/api/v1/user", Anyone),
     ("GET", "/api/v1/user", Admin),
     ("POST", "/api/v1/user/login", Anyone),
@@ -73,6 +73,7 @@ const ROUTES: [(&str, &str, Who); 42] = [
     ("GET", "/api/v1/film/{film_id}/label", SignedIn),
     ("PUT", "/api/v1/film/{film_id}/label", Editor),
     ("DELETE", "/api/v1/film/{film_id}/label", Editor),
+    ("GET", "/api/v1/audit", Admin),
     ("GET", "/.well-known/jwks.json", Anyone),
     ("GET", "/.well-known/revocation-feed.json", Anyone),
     ("GET", "/.well-known/oauth-authorization-server", Anyone),

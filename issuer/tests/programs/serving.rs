@@ -121,6 +121,13 @@ fn a_term_drains_and_ends_well() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        let said = serving.until("audit");
+        assert_eq!(said["action"], "user.register");
+        assert_eq!(said["actor"], said["subject"]);
+        assert_eq!(
+            (&said["target"], &said["ip"]),
+            (&"audit".into(), &"127.0.0.1".into())
+        );
         let ran = serving.end();
         assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
         assert!(TcpStream::connect(&public).is_err());

@@ -2,6 +2,7 @@
 
 use issuer::service::{Change as UserChange, RoleDraft, ServiceError};
 use issuer::store::role::Role;
+use issuer::store::session::Origin;
 use secrecy::ExposeSecret;
 
 use super::world::{HERE, NEW_PASSWORD, Person, World};
@@ -85,8 +86,8 @@ impl Change {
             ..UserChange::default()
         };
         match self {
-            Self::Logout => service.logout(token, false).await,
-            Self::LogoutEverywhere => service.logout(token, true).await,
+            Self::Logout => service.logout(token, false, &Origin::default()).await,
+            Self::LogoutEverywhere => service.logout(token, true, &Origin::default()).await,
             Self::SessionEnded => service.end_session(&root.caller, person.caller.session).await,
             Self::RoleGiven | Self::RoleTaken => {
                 let given = self == Self::RoleGiven;

@@ -96,10 +96,15 @@ impl Database {
 
     /// Runs SQL that both take.
     pub async fn run(&self, sql: &str) {
+        self.try_run(sql).await.unwrap();
+    }
+
+    /// Runs SQL that may be refused.
+    pub async fn try_run(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
         match &self.raw {
-            Raw::Sqlite(pool) => _ = sqlx::raw_sql(sql).execute(pool).await.unwrap(),
-            Raw::Postgres(pool) => _ = sqlx::raw_sql(sql).execute(pool).await.unwrap(),
+            Raw::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ()),
+            Raw::Postgres(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ()),
         }
     }
 
@@ -138,7 +143,7 @@ impl Database {
 
     /// Everything that a use case may change, in a form to compare.
     pub async fn dump(&self) -> Vec<String> {
-        const TABLES: [(&str, &str); 8] = [
+        const TABLES: [(&str, &str); 9] = [
             ("users", "id, login, password_hash, active, superuser, ver"),
             ("roles", "id, name, description"),
             ("user_roles", "user_id, role_id"),
@@ -147,6 +152,7 @@ impl Database {
             ("refresh_tokens", "digest, session_id, counter, used_at"),
             ("login_history", "id, user_id, session_id, outcome"),
             ("outbox", "id, kind, ref, name, version"),
+            ("audit_events", "id, actor, action, subject, detail"),
         ];
         let mut all = Vec::new();
         for (table, columns) in TABLES {

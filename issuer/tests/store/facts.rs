@@ -1,5 +1,6 @@
 //! Each cause leaves exactly the fact it should, in its own transaction.
 
+use issuer::store::session::Origin;
 use secrecy::ExposeSecret;
 use shared::revocation::{Fact, Refusal};
 
@@ -104,7 +105,10 @@ async fn walk(database: &Database, change: Change) {
         None,
         "{change:?} hit somebody else"
     );
-    let refreshed = world.service.refresh(&cast.person.pair.refresh_token).await;
+    let refreshed = world
+        .service
+        .refresh(&cast.person.pair.refresh_token, &Origin::default())
+        .await;
     assert_eq!(refreshed.is_err(), change.ends_own_session(), "{change:?}");
     if let Ok(pair) = refreshed {
         assert_eq!(world.refusal(&pair).await, None, "{change:?}");
@@ -158,8 +162,8 @@ on_both! {
         assert_eq!(world.refusal(&person.pair).await, None);
         // A logout twice is one fact.
         let token = person.pair.access_token.expose_secret();
-        service.logout(token, false).await.unwrap();
-        service.logout(token, false).await.unwrap();
+        service.logout(token, false, &Origin::default()).await.unwrap();
+        service.logout(token, false, &Origin::default()).await.unwrap();
         assert_eq!(world.facts_after(before).await.0.len(), 1);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use issuer::app::open_keys;
 use issuer::service::ServiceError;
 use issuer::signing::{OperateError, Revoked, SealingKey, SigningKeys, rewrap};
+use issuer::store::session::Origin;
 use secrecy::ExposeSecret;
 use shared::config::{HumanDuration, Limit};
 use shared::encoding::base64;
@@ -139,7 +140,7 @@ on_both! {
         let after = world.login("person", PASSWORD).await.unwrap();
         assert_ne!(world.signed(&before.pair).kid(), world.signed(&after).kid());
         for pair in [&before.pair, &after] {
-            world.service.authenticate(pair.access_token.expose_secret()).await.unwrap();
+            world.service.authenticate(pair.access_token.expose_secret(), Origin::default()).await.unwrap();
             assert_eq!(world.refusal(pair).await, None);
         }
         let least = world.claims(&before.pair).expires_at.to_millis().plus(LEEWAY_MAX).plus(KEY_MARGIN);
@@ -158,7 +159,7 @@ on_both! {
             let person = there.person(&format!("person-{round}")).await;
             assert_eq!(there.signed(&person.pair).kid(), rotated.kid);
             // And neither has this one.
-            here.service.authenticate(person.pair.access_token.expose_secret()).await.unwrap();
+            here.service.authenticate(person.pair.access_token.expose_secret(), Origin::default()).await.unwrap();
         }
     }
 
@@ -169,12 +170,12 @@ on_both! {
         let Revoked::Now { successor: Some(successor) } = here.service.keys.revoke(&kid).await.unwrap() else {
             panic!("it was active");
         };
-        let refused = there.service.authenticate(person.pair.access_token.expose_secret()).await;
+        let refused = there.service.authenticate(person.pair.access_token.expose_secret(), Origin::default()).await;
         assert!(
             matches!(refused, Err(ServiceError::InvalidToken(Reason::Revoked | Reason::UnknownKey))),
             "{refused:?}"
         );
-        let pair = there.service.refresh(&person.pair.refresh_token).await.unwrap();
+        let pair = there.service.refresh(&person.pair.refresh_token, &Origin::default()).await.unwrap();
         assert_eq!(there.signed(&pair).kid(), successor);
         assert!(there.service.keys.current().set().get(&kid).is_none());
         let (facts, _) = there.facts_after(0).await;
@@ -241,9 +242,9 @@ on_both! {
         let pair = world.login("person", PASSWORD).await.unwrap();
         let other = World::open(database).await;
         for pair in [&person.pair, &pair] {
-            other.service.authenticate(pair.access_token.expose_secret()).await.unwrap();
+            other.service.authenticate(pair.access_token.expose_secret(), Origin::default()).await.unwrap();
         }
-        other.service.refresh(&person.pair.refresh_token).await.unwrap();
+        other.service.refresh(&person.pair.refresh_token, &Origin::default()).await.unwrap();
         let outcome = rewrap(&world.service.store, &old, &new).await.unwrap();
         assert_eq!((outcome.rewrapped, outcome.kept), (0, 4));
     }

@@ -11,6 +11,7 @@
     reason = "what is not as a test expects fails it"
 )]
 
+mod audit;
 mod change;
 mod conformance;
 mod database;

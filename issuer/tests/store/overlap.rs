@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use issuer::service::{ServiceError, TokenPair};
+use issuer::store::session::Origin;
 use issuer::store::{session, user};
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -36,7 +37,12 @@ impl Act {
     async fn carry_out(self, world: &World, cast: &Cast) -> Result<TokenPair, ServiceError> {
         match self {
             Self::Login => world.login("person", PASSWORD).await,
-            Self::Refresh => world.service.refresh(&cast.person.pair.refresh_token).await,
+            Self::Refresh => {
+                world
+                    .service
+                    .refresh(&cast.person.pair.refresh_token, &Origin::default())
+                    .await
+            }
         }
     }
 }
@@ -119,7 +125,10 @@ async fn check(
         Act::Login => change.ends_other_sessions(),
         Act::Refresh => change.ends_own_session(),
     };
-    let after = world.service.refresh(&pair.refresh_token).await;
+    let after = world
+        .service
+        .refresh(&pair.refresh_token, &Origin::default())
+        .await;
     if ends && (!change_first || refuses) {
         assert!(world.refusal(&pair).await.is_some(), "{what}: its token holds");
         assert!(after.is_err(), "{what}: its session survived");

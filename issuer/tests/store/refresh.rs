@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::service::{ServiceError, TokenPair};
+use issuer::store::session::Origin;
 use issuer::store::{refresh, session};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -57,7 +58,10 @@ impl<'a> Time<'a> {
 
 impl World {
     async fn exchange(&self, token: &SecretString) -> Result<SecretString, ServiceError> {
-        self.service.refresh(token).await.map(|pair| pair.refresh_token)
+        self.service
+            .refresh(token, &Origin::default())
+            .await
+            .map(|pair| pair.refresh_token)
     }
 }
 
@@ -70,7 +74,7 @@ async fn assert_reused(world: &World, person: &Person, token: &SecretString) {
     let store = &world.service.store;
     feed::hold(store).await;
     let published = feed::take(store, 0, 100).await.last_seq;
-    let outcome = world.service.refresh(token).await;
+    let outcome = world.service.refresh(token, &Origin::default()).await;
     assert!(
         matches!(outcome, Err(ServiceError::RefreshTokenReused)),
         "{outcome:?}"
@@ -120,7 +124,7 @@ on_both! {
         time.pass(Duration::from_secs(4)).await;
         assert_reused(&world, &person, first).await;
         // With it the newest is gone too.
-        let outcome = world.service.refresh(&newest).await;
+        let outcome = world.service.refresh(&newest, &Origin::default()).await;
         assert!(matches!(outcome, Err(ServiceError::InvalidRefreshToken)), "{outcome:?}");
     }
 
@@ -139,9 +143,9 @@ on_both! {
     async fn a_repeat_does_not_put_the_end_of_the_session_off(database: &Database) {
         let (world, time) = Time::world(database).await;
         let person = world.person("person").await;
-        let first = world.service.refresh(&person.pair.refresh_token).await.unwrap();
+        let first = world.service.refresh(&person.pair.refresh_token, &Origin::default()).await.unwrap();
         time.pass(Duration::from_hours(1)).await;
-        let repeat = world.service.refresh(&person.pair.refresh_token).await.unwrap();
+        let repeat = world.service.refresh(&person.pair.refresh_token, &Origin::default()).await.unwrap();
         assert!(repeat.refresh_expires_in + Duration::from_mins(59) < first.refresh_expires_in);
     }
 
@@ -172,13 +176,13 @@ on_both! {
             held = world.exchange(&held).await.unwrap();
         }
         assert!(passed > IDLE);
-        let outcome = world.service.refresh(&idle.pair.refresh_token).await;
+        let outcome = world.service.refresh(&idle.pair.refresh_token, &Origin::default()).await;
         assert!(matches!(outcome, Err(ServiceError::InvalidRefreshToken)), "{outcome:?}");
         time.pass(ABSOLUTE - passed - Duration::from_mins(1)).await;
-        let pair = world.service.refresh(&held).await.unwrap();
+        let pair = world.service.refresh(&held, &Origin::default()).await.unwrap();
         assert!(pair.refresh_expires_in <= Duration::from_mins(1), "{pair:?}");
         time.pass(Duration::from_mins(1)).await;
-        let outcome = world.service.refresh(&pair.refresh_token).await;
+        let outcome = world.service.refresh(&pair.refresh_token, &Origin::default()).await;
         assert!(matches!(outcome, Err(ServiceError::InvalidRefreshToken)), "{outcome:?}");
         assert_eq!(world.facts_after(0).await.0, []);
     }
@@ -190,7 +194,7 @@ on_both! {
         let unknown = issuer::signing::RefreshToken::random().to_text();
         let access = person.pair.access_token.clone();
         for token in [unknown, access, "".into(), "usher_rt_".into()] {
-            let outcome = world.service.refresh(&token).await;
+            let outcome = world.service.refresh(&token, &Origin::default()).await;
             assert!(matches!(outcome, Err(ServiceError::InvalidRefreshToken)), "{outcome:?}");
         }
         assert_eq!(database.dump().await, state);
@@ -227,7 +231,7 @@ async fn an_exchange_waits_for_the_one_before_it() {
     session::end(&mut work, person.caller.session).await.unwrap();
     let late = {
         let (world, token) = (Arc::clone(&world), person.pair.refresh_token.clone());
-        tokio::spawn(async move { world.service.refresh(&token).await })
+        tokio::spawn(async move { world.service.refresh(&token, &Origin::default()).await })
     };
     database.waiters(1, || late.is_finished()).await;
     assert!(!late.is_finished(), "did not wait");

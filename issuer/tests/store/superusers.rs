@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use issuer::service::{RoleDraft, ServiceError};
+use issuer::store::session::Origin;
 use secrecy::ExposeSecret;
 use shared::reason::Reason;
 
@@ -107,7 +108,7 @@ on_both! {
         let person = world.person("person").await;
         let role = world.role(&root, "subscriber").await;
         for holder in [&root, &person] {
-            world.service.logout(holder.pair.access_token.expose_secret(), false).await.unwrap();
+            world.service.logout(holder.pair.access_token.expose_secret(), false, &Origin::default()).await.unwrap();
         }
         let state = database.dump().await;
         let change = issuer::service::Change {

@@ -137,7 +137,7 @@ impl World {
     pub async fn holder(&self, pair: TokenPair) -> Person {
         let caller = self
             .service
-            .authenticate(pair.access_token.expose_secret())
+            .authenticate(pair.access_token.expose_secret(), Origin::default())
             .await
             .unwrap();
         Person {

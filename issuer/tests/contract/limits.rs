@@ -17,6 +17,7 @@ crate::on_both_databases!(
     guesses_at_the_current_password_count_as_failed_logins,
     an_address_may_register_so_often,
     a_full_queue_is_said_at_once,
+    a_crowd_is_answered_whatever_its_number,
     issuers_of_one_database_limit_together,
     redis_away_refuses_nobody_and_lifts_no_limit,
 );
@@ -291,6 +292,37 @@ async fn a_full_queue_is_said_at_once(database: Database) {
     second.refused(503, "overloaded");
     assert_eq!(second.header("retry-after"), Some("1"));
     assert_eq!(site.rows().await["login_history"], 1);
+}
+
+async fn a_crowd_is_answered_whatever_its_number(database: Database) {
+    const CROWD: usize = 1000;
+    let settings = "password.max_concurrent = 2\npassword.queue = 16\npassword.memory_kib = 4096";
+    let site = Site::start_with(database, settings).await;
+    site.register("neo").await;
+    let before = site.rows().await["login_history"];
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..CROWD {
+        crowd.spawn(login(&site, "neo", PASSWORD).may_fail().send());
+    }
+    let mut let_in = 0;
+    while let Some(answer) = crowd.join_next().await {
+        let answer = answer.unwrap();
+        if answer.status == 200 {
+            let_in += 1;
+        } else {
+            // The hashes' queue is full, or the one for the database's connections was too long.
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            assert!(answer.header("retry-after").is_some());
+        }
+        let counts = site.service.passwords.counts();
+        let under_way = counts.running + counts.queued;
+        assert!(counts.running <= 2 && under_way <= 2 + 16, "{counts:?}");
+    }
+    // The two under way, and the queue behind them.
+    assert!(let_in >= 16, "{let_in}");
+    assert_eq!(site.rows().await["login_history"], before + let_in);
+    // And nothing is left behind.
+    site.login("neo").await;
 }
 
 async fn issuers_of_one_database_limit_together(database: Database) {

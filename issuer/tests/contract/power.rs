@@ -9,6 +9,7 @@ use crate::support::{ADMIN, Answer, Database, Person, ROLE_EDITOR, Site, USER, c
 crate::on_both_databases!(
     powers_are_given_by_superusers_alone,
     reserved_roles_are_for_superusers,
+    no_calls_of_an_editor_gain_a_reserved_role,
     the_last_superuser_stays,
     superusers_are_made_and_unmade,
     an_admin_does_not_touch_a_superuser,
@@ -85,6 +86,73 @@ async fn reserved_roles_are_for_superusers(database: Database) {
         .await
         .ok(200);
     send(&site, "DELETE", &path, &root, None).await.no_content();
+}
+
+/// Calls of a `role_editor` in any order: whoever has power, or the reserved role, has it before and after, and nobody
+/// else does.
+async fn no_calls_of_an_editor_gain_a_reserved_role(database: Database) {
+    const STEPS: usize = 400;
+    const POWERFUL: &str = "SELECT u.login || ' ' || r.name FROM user_roles g JOIN users u ON u.id = g.user_id \
+                            JOIN roles r ON r.id = g.role_id WHERE r.name IN ('staff', 'admin', 'role_editor') ORDER BY 1";
+    const LABELS: &str =
+        "SELECT l.label FROM label_roles l JOIN roles r ON r.id = l.role_id WHERE r.name = 'staff'";
+    let site = Site::start_with(database, "roles.reserved = [\"staff\"]").await;
+    let root = site.superuser("root").await;
+    let staff = site.role(&root, "staff").await;
+    let mut editor = site.register_with(&root, "editor", &[ROLE_EDITOR]).await;
+    let holder = site.register_with(&root, "holder", &[&staff]).await;
+    let before = site.database.texts(POWERFUL).await;
+    assert_eq!(before, ["editor role_editor", "holder staff"]);
+    let mut dice = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |count: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        usize::try_from(dice % u64::try_from(count).unwrap()).unwrap()
+    };
+    let mut done = 0;
+    for step in 0..STEPS {
+        let roles = site
+            .get("/api/v1/role?limit=100")
+            .bearer(&editor.access)
+            .send()
+            .await
+            .ok(200);
+        let roles = roles["items"].as_array().unwrap();
+        let role = roles[below(roles.len())]["id"].as_str().unwrap().to_owned();
+        let name = ["staff", "crew", "admin", "other", "role_editor"][below(5)];
+        let user = [&editor.id, &holder.id, &root.id][below(3)].clone();
+        let (by_id, grant) = (
+            format!("/api/v1/role/{role}"),
+            format!("/api/v1/user/{user}/role/{role}"),
+        );
+        let (method, path, body) = match below(7) {
+            0 => ("POST", "/api/v1/role".to_owned(), Some(json!({"name": name}))),
+            1 => ("PUT", by_id, Some(json!({"name": name}))),
+            2 => ("DELETE", by_id, None),
+            3 | 4 => ("POST", grant, None),
+            5 => ("DELETE", grant, None),
+            _ => (
+                "PUT",
+                "/api/v1/label/any".to_owned(),
+                Some(json!({"roles": [name], "anonymous": false})),
+            ),
+        };
+        let answer = send(&site, method, &path, &editor, body.clone()).await;
+        assert_eq!(
+            site.database.texts(POWERFUL).await,
+            before,
+            "step {step}: {method} {path} {body:?}"
+        );
+        assert!(
+            site.database.texts(LABELS).await.is_empty(),
+            "step {step}: {method} {path} {body:?}"
+        );
+        done += usize::from(answer.status < 300);
+        // What the editor gave itself is in force with the next token.
+        editor = site.refresh(&editor).await;
+    }
+    assert!(done > STEPS / 10, "{done} of {STEPS} calls did something");
 }
 
 async fn the_last_superuser_stays(database: Database) {

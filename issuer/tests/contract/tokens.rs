@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use issuer::password::{HashParams, HashingPool, Password};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::shape::fields;
 use crate::support::{ADMIN, Database, PASSWORD, Site};
@@ -11,6 +11,7 @@ use crate::support::{ADMIN, Database, PASSWORD, Site};
 crate::on_both_databases!(
     an_unknown_login_and_a_wrong_password_are_the_same,
     a_refresh_token_rotates,
+    many_exchanges_at_once_leave_one_live_token,
     a_reused_refresh_token_ends_its_session,
     made_up_refresh_tokens_are_refused,
     a_logout_ends_one_session_or_all,
@@ -88,6 +89,36 @@ async fn a_refresh_token_rotates(database: Database) {
         (1, 1),
         "a refresh is no login"
     );
+}
+
+async fn many_exchanges_at_once_leave_one_live_token(database: Database) {
+    const AT_ONCE: usize = 50;
+    // Two issuers of one database.
+    let one = Site::start(database).await;
+    let other = one.start_beside("").await;
+    let neo = one.register("neo").await;
+    for round in 0..2 {
+        let before = one.refresh(&neo).await;
+        let mut exchanges = tokio::task::JoinSet::new();
+        for number in 0..AT_ONCE {
+            let site = if number % 2 == 0 { &one } else { &other };
+            let body = json!({"refresh_token": before.refresh});
+            let exchange = site.post("/api/v1/token/refresh").json(&body);
+            exchanges.spawn(exchange.send());
+        }
+        let mut newest = std::collections::BTreeSet::new();
+        while let Some(answer) = exchanges.join_next().await {
+            let pair = answer.unwrap().ok(200);
+            newest.insert(pair["refresh_token"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(newest.len(), 1, "everybody has the same one");
+        // Of all that were ever given out, one can be exchanged for something new.
+        let unused = "SELECT COUNT(*) FROM refresh_tokens WHERE used_at IS NULL";
+        assert_eq!(one.database.number(unused).await, 1);
+        let tokens = one.database.number("SELECT COUNT(*) FROM refresh_tokens").await;
+        assert_eq!(tokens, 3 + round);
+    }
+    assert_eq!(one.rows().await["outbox"], 0, "nobody was taken for a thief");
 }
 
 async fn a_reused_refresh_token_ends_its_session(database: Database) {

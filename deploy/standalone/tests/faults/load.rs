@@ -13,7 +13,7 @@ use crate::history::{History, Revokes, TokenId};
 use crate::world::World;
 
 /// A password that the policy takes.
-const PASSWORD: &str = "follow the white rabbit";
+pub(crate) const PASSWORD: &str = "follow the white rabbit";
 
 /// People at once, mostly.
 pub(crate) const PEOPLE: usize = 4;

@@ -25,6 +25,8 @@ mod redis_faults;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod stored_feed;
 #[cfg(test)]
 mod storm;

@@ -12,6 +12,9 @@ const TERM: &str = "{usher}:feed:term";
 const ENTRY: &str = "e";
 const HEARTBEAT: &str = "h";
 
+/// Items that are read at once.
+const PAGE: usize = 10_000;
+
 /// A connection of somebody who knows the keys and keeps to no rule.
 pub(crate) struct StoredFeed(MultiplexedConnection);
 
@@ -75,16 +78,26 @@ impl StoredFeed {
         self.run(redis::cmd("DEL").arg(POINTER)).await;
     }
 
-    /// Everything in the stream of an epoch.
+    /// Everything in the stream of an epoch, read by pages: a long one takes longer than an answer may.
     pub(crate) async fn items(&mut self, epoch: &str) -> Vec<(ItemId, Item)> {
         type Found = Vec<(String, HashMap<String, Vec<u8>>)>;
-        let mut range = redis::cmd("XRANGE");
-        range.arg(stream(epoch)).arg("-").arg("+");
-        let found: Found = range.query_async(&mut self.0).await.unwrap();
-        found
-            .into_iter()
-            .map(|(id, fields)| (id.parse().unwrap(), Item(fields)))
-            .collect()
+        let (mut items, mut from) = (Vec::new(), "-".to_owned());
+        loop {
+            let mut range = redis::cmd("XRANGE");
+            range
+                .arg(stream(epoch))
+                .arg(&from)
+                .arg("+")
+                .arg("COUNT")
+                .arg(PAGE);
+            let found: Found = range.query_async(&mut self.0).await.unwrap();
+            let Some((last, _)) = found.last() else {
+                return items;
+            };
+            from = format!("({last}");
+            let page = found.into_iter();
+            items.extend(page.map(|(id, fields)| (id.parse().unwrap(), Item(fields))));
+        }
     }
 
     /// Adds an item at the end of a stream; `false` if the stream has come further meanwhile.

@@ -22,6 +22,8 @@ pub(crate) struct Issuer {
     folder: PathBuf,
     public_url: String,
     access_ttl: Mutex<&'static str>,
+    /// Where it has to listen, if that matters: for its API, and for health.
+    place: Mutex<Option<(SocketAddr, SocketAddr)>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -47,6 +49,7 @@ impl Issuer {
             folder: folder.to_owned(),
             public_url: format!("http://{front}"),
             access_ttl: Mutex::new(super::ACCESS_TTL),
+            place: Mutex::new(None),
             running: Mutex::new(None),
         }
     }
@@ -54,6 +57,20 @@ impl Issuer {
     /// From the next start on.
     pub(crate) fn set_access_ttl(&self, access_ttl: &'static str) {
         *self.access_ttl.lock().unwrap() = access_ttl;
+    }
+
+    /// From the next start on it listens where it does now, and when it is told to stop it says so some time before. The
+    /// addresses of its API and of its health.
+    pub(crate) fn stay(&self) -> (SocketAddr, SocketAddr) {
+        let running = self.running.lock().unwrap();
+        let place = running.as_ref().map(|running| (running.public, running.admin));
+        *self.place.lock().unwrap() = place;
+        place.unwrap()
+    }
+
+    /// From the next start on it listens anywhere, and stops when it is told to.
+    pub(crate) fn wander(&self) {
+        *self.place.lock().unwrap() = None;
     }
 
     /// Where it listens, if it runs.
@@ -101,7 +118,7 @@ impl Issuer {
     }
 
     /// Returns when it says that it is ready.
-    pub(super) async fn ready(&self, client: &Client) {
+    pub(crate) async fn ready(&self, client: &Client) {
         let mut waited = Duration::ZERO;
         while self
             .admin(client, "/readyz")
@@ -142,8 +159,6 @@ impl Issuer {
             .args(arguments)
             .current_dir(&self.folder)
             .env_clear()
-            .env("ISSUER__LISTEN", "127.0.0.1:0")
-            .env("ISSUER__ADMIN_LISTEN", "127.0.0.1:0")
             .env("ISSUER__PUBLIC_URL", &self.public_url)
             .env("ISSUER__DATABASE__URL", self.database_url())
             .env("ISSUER__DATABASE__MAX_CONNECTIONS", "8")
@@ -161,6 +176,16 @@ impl Issuer {
             .env("ISSUER__RELAY__HEARTBEAT", "200ms")
             .env("ISSUER__TOKENS__ACCESS_TTL", *self.access_ttl.lock().unwrap())
             .env("ISSUER__SHUTDOWN_GRACE", "5s");
+        let place = *self.place.lock().unwrap();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (public, admin) = place.unwrap_or((anywhere, anywhere));
+        command
+            .env("ISSUER__LISTEN", public.to_string())
+            .env("ISSUER__ADMIN_LISTEN", admin.to_string())
+            .env(
+                "ISSUER__SHUTDOWN_DELAY",
+                if place.is_some() { "1s" } else { "0s" },
+            );
         command
     }
 

@@ -83,7 +83,7 @@ impl Balancer {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let mut configuration = format!(
-            "defaults\n mode http\n timeout connect 1s\n timeout client 30s\n timeout server 30s\n\
+            "defaults\n mode http\n timeout connect 1s\n timeout client 30s\n timeout server 30s\n timeout check 5s\n\
              frontend front\n bind {address}\n default_backend issuers\n\
              backend issuers\n balance roundrobin\n option httpchk GET /readyz\n http-check expect status 200\n \
              http-response set-header x-served-by %s\n default-server inter 100ms fall 1 rise 1\n"

@@ -155,7 +155,7 @@ impl Issuer {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("issuer"));
         command
-            .args(["--log-format", "json", "--log-level", "info"])
+            .args(["--log-format", "json", "--log-level", "info,audit=warn"])
             .args(arguments)
             .current_dir(&self.folder)
             .env_clear()
@@ -184,7 +184,7 @@ impl Issuer {
             .env("ISSUER__ADMIN_LISTEN", admin.to_string())
             .env(
                 "ISSUER__SHUTDOWN_DELAY",
-                if place.is_some() { "1s" } else { "0s" },
+                if place.is_some() { "3s" } else { "0s" },
             );
         command
     }

@@ -106,8 +106,8 @@ impl Labelled {
             "{}",
             ran.err
         );
-        let told = ran.err.lines().filter(|line| !logged(line));
-        ran.err = told.map(|line| format!("{line}\n")).collect();
+        let told: Vec<&str> = ran.err.lines().filter(|line| !logged(line)).collect();
+        ran.err = told.join("\n");
         ran
     }
 

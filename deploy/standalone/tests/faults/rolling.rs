@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::drill::{Drill, drill, single};
 use crate::load::PASSWORD;
-use crate::world::World;
 use crate::world::process::Process;
+use crate::world::{Issuer, World};
 
 /// People behind the balancer, whom nothing may happen to.
 const GUESTS: usize = 4;
@@ -30,7 +30,7 @@ fn nobody_notices_a_rolling_restart_behind_a_balancer() {
         return;
     };
     drill(single(fault), async |drill| {
-        let places = drill.world.issuers.each_ref().map(|issuer| issuer.stay());
+        let places = drill.world.issuers.each_ref().map(Issuer::stay);
         restart_each(drill, None).await;
         let balancer = Balancer::start(&program, &drill.world, places);
         let guests = Guests::start(&drill.world.client, balancer.address);
@@ -57,7 +57,7 @@ async fn restart_each(drill: &Drill, guests: Option<&Guests>) {
     }
 }
 
-/// Where HAProxy is. `None`, with a word about it, where it is not installed; with `CI` set it has to be.
+/// Where the balancer's program is. `None`, with a word about it, where it is not installed; with `CI` set it has to be.
 fn haproxy(test: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
@@ -71,7 +71,7 @@ fn haproxy(test: &str) -> Option<PathBuf> {
     found
 }
 
-/// A HAProxy before both issuers.
+/// A balancer before both issuers.
 struct Balancer {
     address: SocketAddr,
     _process: Process,
@@ -82,15 +82,14 @@ impl Balancer {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let mut configuration = format!(
+        let [a, b] = places.map(|(public, admin)| format!("{public} check port {}", admin.port()));
+        let configuration = format!(
             "defaults\n mode http\n timeout connect 1s\n timeout client 30s\n timeout server 30s\n timeout check 5s\n\
              frontend front\n bind {address}\n default_backend issuers\n\
              backend issuers\n balance roundrobin\n option httpchk GET /readyz\n http-check expect status 200\n \
-             http-response set-header x-served-by %s\n default-server inter 100ms fall 1 rise 1\n"
+             http-response set-header x-served-by %s\n default-server inter 100ms fall 1 rise 1\n \
+             server a {a}\n server b {b}\n"
         );
-        for (name, (public, admin)) in ["a", "b"].into_iter().zip(places) {
-            configuration += &format!(" server {name} {public} check port {}\n", admin.port());
-        }
         let file = world.folder.path().join("haproxy.cfg");
         std::fs::write(&file, configuration).unwrap();
         let mut command = Command::new(program);

@@ -21,6 +21,8 @@ pub struct HttpConnection {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// Whether it says when to come again.
+    pub has_retry_after: bool,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -51,7 +53,7 @@ impl HttpConnection {
         self.stream.get_mut().write_all(request.as_bytes())?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).context("no status")?.parse()?;
-        let mut length = 0;
+        let (mut length, mut has_retry_after) = (0, false);
         loop {
             let line = self.line()?;
             if line.is_empty() {
@@ -61,10 +63,15 @@ impl HttpConnection {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse()?;
             }
+            has_retry_after |= name.eq_ignore_ascii_case("retry-after");
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            has_retry_after,
+            body,
+        })
     }
 
     fn line(&mut self) -> anyhow::Result<String> {

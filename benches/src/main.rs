@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a program's modules are for itself")]
 
 mod http;
+mod login;
 mod report;
 mod revocation;
 mod server;
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
+    /// Logins: how many, and what strangers can do to them
+    Login(login::Arguments),
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
 }
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         reports.push(report);
     };
     match &arguments.bench {
+        Bench::Login(bench) => login::run(bench, &mut show)?,
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
     }
     if let Some(file) = &arguments.json {

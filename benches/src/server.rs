@@ -32,6 +32,14 @@ impl Process {
         Ok(Self { child, end_by })
     }
 
+    /// The most memory that it has ever had resident, in bytes.
+    pub fn peak_bytes(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kib.context("no VmHWM")?.trim().parse::<u64>()? * 1024)
+    }
+
     /// Asks again and again whether it answers, until it does.
     pub fn wait_until(&mut self, mut answers: impl FnMut() -> bool) -> anyhow::Result<()> {
         let begin = SystemClock.boot();

@@ -1,6 +1,7 @@
 //! The project's own programs, built as they are shipped.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,6 +35,32 @@ impl Programs {
         Ok(Self(target.join("release")))
     }
 
+    /// Runs a command of one with these settings, to its end.
+    pub fn run(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+        arguments: &[&str],
+        input: &str,
+    ) -> anyhow::Result<()> {
+        let mut child = Command::new(self.0.join(name))
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        // Dropped at once, so that the command reads to the end.
+        child
+            .stdin
+            .take()
+            .context("no input")?
+            .write_all(input.as_bytes())?;
+        ensure!(child.wait()?.success(), "{name} {arguments:?} failed");
+        Ok(())
+    }
+
     /// Starts one with these settings, variables of the environment, and waits until it has said where it listens.
     ///
     /// `listens` is how it says so.
@@ -57,7 +84,7 @@ impl Programs {
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         waited.with_context(|| format!("{name} said: {}", said()))?;
         Ok(Serving {
-            _process: process,
+            process,
             _folder: folder,
             address: address.context("an address")?,
         })
@@ -67,7 +94,7 @@ impl Programs {
 /// A program that listens.
 #[derive(Debug)]
 pub struct Serving {
-    _process: Process,
+    process: Process,
     _folder: TempDir,
     address: SocketAddr,
 }
@@ -76,6 +103,11 @@ impl Serving {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The most memory that it has ever had resident, in bytes.
+    pub fn peak_bytes(&self) -> anyhow::Result<u64> {
+        self.process.peak_bytes()
     }
 }
 

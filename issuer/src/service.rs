@@ -2,15 +2,19 @@
 
 mod account;
 mod authenticate;
+mod client;
+mod client_credentials;
 mod error;
 mod film;
 mod history;
+mod introspect;
 mod label;
 mod login;
 mod logout;
 mod maintenance;
 mod refresh;
 mod register;
+mod revoke_token;
 mod role;
 mod session;
 mod sign_in;
@@ -26,9 +30,13 @@ use shared::token::ClaimsPolicy;
 
 pub use account::Change;
 pub use authenticate::Caller;
+pub use client::ClientError;
+pub use client_credentials::{ClientCredentials, OauthClient, ServiceClient, ServiceToken};
 pub use error::ServiceError;
 pub use film::{FilmImport, FilmLine, ImportOutcome, LineFault, RefusedLine};
+pub use introspect::{Introspected, RefreshTokenState};
 pub use label::LabelDraft;
+pub use revoke_token::RevokeError;
 pub use role::{RoleDraft, UserRoles};
 pub use sign_in::{Credentials, TokenPair};
 pub use superuser::Superuser;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::id::{FilmId, SessionId, SubjectId};
+use shared::id::{FilmId, SessionId, SubjectId, TokenId};
 use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use shared::feed::term::Term;
 
 use super::feed;
 use super::sql::Statement;
-use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
+use super::{PageRequest, Store, Work, client, login_history, outbox, refresh, session, truth, user};
 use database::{Database, Kind, on_both};
 
 #[expect(
@@ -150,6 +150,12 @@ on_both! {
         check(w, "truth");
         assert!(truth::of_caller(w, subject, session, "kid").await.unwrap().is_some());
         check(w, "standing");
+        client::secret_by_name(w, "film-etl").await.unwrap();
+        check(w, "client by name");
+        truth::of_service(w, subject, TokenId(nth(777)), "kid").await.unwrap();
+        check(w, "standing of a service");
+        assert!(!outbox::token_is_revoked(w, TokenId(nth(777))).await.unwrap());
+        check(w, "revoked token");
         refresh::insert(w, b"digest", session, 1).await.unwrap();
         work.plans = Some(Vec::new());
         let w = &mut work;
@@ -157,6 +163,8 @@ on_both! {
         check(w, "whose refresh token");
         let presented = refresh::presented(w, b"digest").await.unwrap().unwrap();
         check(w, "presented refresh token");
+        assert!(refresh::live(w, b"digest").await.unwrap().is_some());
+        check(w, "introspected refresh token");
         refresh::rotate(w, &presented, b"next", UnixMillis(9_000_000_000_000)).await.unwrap();
         work.plans = Some(work.plans.take().unwrap().into_iter().filter(|plan| !plan.starts_with("Insert") && !plan.contains("Result")).collect());
         let w = &mut work;

@@ -138,7 +138,7 @@ impl Database {
 
     /// Everything that a use case may change, in a form to compare.
     pub async fn dump(&self) -> Vec<String> {
-        const TABLES: [(&str, &str); 8] = [
+        const TABLES: [(&str, &str); 10] = [
             ("users", "id, login, password_hash, active, superuser, ver"),
             ("roles", "id, name, description"),
             ("user_roles", "user_id, role_id"),
@@ -147,6 +147,8 @@ impl Database {
             ("refresh_tokens", "digest, session_id, counter, used_at"),
             ("login_history", "id, user_id, session_id, outcome"),
             ("outbox", "id, kind, ref, name, version"),
+            ("clients", "id, name, secret_digest, ver, rotated_at"),
+            ("client_roles", "client_id, role_id"),
         ];
         let mut all = Vec::new();
         for (table, columns) in TABLES {

@@ -12,6 +12,7 @@
 )]
 
 mod change;
+mod clients;
 mod conformance;
 mod database;
 mod facts;
@@ -24,5 +25,6 @@ mod listener;
 mod overlap;
 mod refresh;
 mod relay;
+mod service_change;
 mod superusers;
 mod world;

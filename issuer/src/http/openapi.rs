@@ -19,6 +19,7 @@ use super::token::Transport;
         (name = "account", description = "Registering, signing in, and one's own account"),
         (name = "roles", description = "Roles, and who has them"),
         (name = "labels", description = "Access labels, and the films that carry them"),
+        (name = "oauth", description = "The standard endpoints for clients"),
         (name = "discovery", description = "Keys and metadata"),
     )
 )]
@@ -34,6 +35,9 @@ impl Modify for Credentials {
             .bearer_format("JWT")
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        // RFC 6749 section 2.3.1; the body's parameters will do as well.
+        let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        components.add_security_scheme("client", SecurityScheme::Http(client));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-access_token"));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
     }

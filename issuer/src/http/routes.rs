@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::openapi::Document;
-use super::{Api, account, discovery, film, label, role, session, token};
+use super::{Api, account, discovery, film, label, oauth, role, session, token};
 
 /// Every documented route.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -32,6 +32,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(label::see, label::put, label::delete))
         .routes(routes!(film::import, film::export))
         .routes(routes!(film::see, film::put, film::clear))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::introspect))
+        .routes(routes!(oauth::revoke))
         .routes(routes!(discovery::jwks))
         .routes(routes!(discovery::revocation_feed))
         .routes(routes!(discovery::metadata))

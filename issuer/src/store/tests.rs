@@ -37,6 +37,8 @@ async fn fill(database: &Database) {
          INSERT INTO users (id, login, password_hash, ver, created_at, updated_at) \
          SELECT nth(n), 'login' || n, 'hash', 1, now(), now() FROM generate_series(100, {ROWS} + 99) n; \
          INSERT INTO user_roles SELECT id, '00000000-0000-7000-8000-000000000001', now() FROM users; \
+         INSERT INTO clients SELECT nth(n), 'client' || n, ''::bytea, 1, now(), now() FROM generate_series(100, {ROWS} + 99) n; \
+         INSERT INTO client_roles SELECT id, '00000000-0000-7000-8000-000000000001' FROM clients; \
          INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
          SELECT id, id, now(), now(), now() + interval '1 day', now() + interval '1 day' FROM users; \
          INSERT INTO refresh_tokens SELECT sha256(id::text::bytea), id, 0, NULL FROM users; \
@@ -57,6 +59,8 @@ async fn fill(database: &Database) {
          SELECT n, unhex('00000000000070008000' || printf('%012x', n)) AS id FROM n; \
          INSERT INTO users SELECT id, 'login' || n, 'hash', 1, 0, 1, 1, 1 FROM numbers; \
          INSERT INTO user_roles SELECT id, X'00000000000070008000000000000001', 1 FROM users; \
+         INSERT INTO clients SELECT id, 'client' || n, X'00', 1, 1, 1 FROM numbers; \
+         INSERT INTO client_roles SELECT id, X'00000000000070008000000000000001' FROM clients; \
          INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
          SELECT id, id, 1, 1, 9000000000000, 9000000000000 FROM users; \
          INSERT INTO refresh_tokens SELECT CAST(id || id AS BLOB), id, 0, NULL FROM users; \
@@ -78,7 +82,7 @@ fn nth(n: u128) -> Uuid {
 
 /// The plans of what was done since the last time, none of which reads a whole table that grows.
 fn check(work: &mut Work, what: &str) {
-    const GROWING: [&str; 7] = [
+    const GROWING: [&str; 9] = [
         "users",
         "user_roles",
         "sessions",
@@ -86,6 +90,8 @@ fn check(work: &mut Work, what: &str) {
         "login_history",
         "outbox",
         "film_labels",
+        "clients",
+        "client_roles",
     ];
     let plans = work.plans.replace(Vec::new()).unwrap();
     let by_index = plans.iter().any(|line| {
@@ -150,9 +156,13 @@ on_both! {
         check(w, "truth");
         assert!(truth::of_caller(w, subject, session, "kid").await.unwrap().is_some());
         check(w, "standing");
-        client::secret_by_name(w, "film-etl").await.unwrap();
+        assert!(client::secret_by_name(w, "client777").await.unwrap().is_some());
         check(w, "client by name");
-        truth::of_service(w, subject, TokenId(nth(777)), "kid").await.unwrap();
+        assert!(client::hold(w, subject, 1).await.unwrap());
+        check(w, "lock of a client");
+        assert!(truth::of_client(w, subject, b"").await.is_ok());
+        check(w, "truth of a client");
+        assert!(truth::of_service(w, subject, TokenId(nth(777)), "kid").await.unwrap().is_some());
         check(w, "standing of a service");
         assert!(!outbox::token_is_revoked(w, TokenId(nth(777))).await.unwrap());
         check(w, "revoked token");

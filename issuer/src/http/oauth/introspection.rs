@@ -66,7 +66,7 @@ impl IntrospectionBody {
                 client_id: Some(claims.client_id.into()),
                 username: login,
                 sub: Some(claims.subject.0),
-                aud: claims.audience.first().map(|one| one.to_string()),
+                aud: claims.audience.first().map(ToString::to_string),
                 iss: Some(claims.issuer.into()),
                 jti: Some(claims.token_id.0),
                 exp: Some(claims.expires_at.0),

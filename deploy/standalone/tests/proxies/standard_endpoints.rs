@@ -2,10 +2,7 @@
 
 use crate::client::Ask;
 use crate::front_end::Kind;
-use crate::stand::Stand;
-
-/// Nobody is let through to the service.
-const RULES: &str = "default = \"deny\"";
+use crate::stand::{RULES, Stand};
 
 /// A client that there is not: `nobody:x`.
 const NOBODY: &str = "Basic bm9ib2R5Ong=";
@@ -13,6 +10,7 @@ const NOBODY: &str = "Basic bm9ib2R5Ong=";
 #[tokio::test]
 async fn every_front_end_sends_clients_to_the_issuer() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
+    stand.echo.take_seen();
     for front_end in &stand.front_ends {
         for path in ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"] {
             let ask = Ask::new("POST", path)

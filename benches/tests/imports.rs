@@ -18,7 +18,7 @@ const ISSUER: &[&[&str]] = &[
     // The keyring and the outbox live in the database.
     &["store"],
     // The small words.
-    &["client_address", "device", "login"],
+    &["client_address", "client_name", "device", "login"],
 ];
 
 /// The modules of `verifier/src`, likewise.

@@ -1,5 +1,6 @@
 //! The issuer's commands, which `usher` has as well.
 
+mod client;
 mod film_labels;
 mod keys;
 mod serve;
@@ -14,6 +15,7 @@ use shared::cli::{Exit, describe};
 use shared::config::{Sources, load};
 use shared::time::SystemClock;
 
+pub use client::ClientCommand;
 pub use film_labels::FilmLabelsCommand;
 pub use keys::KeysCommand;
 pub use serve::{NoFeed, feed_of, serve};
@@ -27,6 +29,9 @@ pub enum AdminCommand {
     /// Make a superuser, to whom everything is allowed
     #[command(subcommand)]
     Superuser(SuperuserCommand),
+    /// Services that take tokens in their own name, or introspect those of others
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Take in or give out which films carry which labels
     #[command(subcommand)]
     FilmLabels(FilmLabelsCommand),
@@ -84,6 +89,7 @@ pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
         AdminCommand::Superuser(SuperuserCommand::Create(arguments)) => {
             superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
+        AdminCommand::Client(command) => client::run(&command, settings).await.map(|()| Exit::Done),
         AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
         AdminCommand::Keys(command) => keys::run(&command, settings).await.map(|()| Exit::Done),
         AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),

@@ -11,6 +11,7 @@ mod docs;
 mod film;
 mod label;
 mod metrics;
+mod oauth;
 mod openapi;
 mod page;
 mod respond;

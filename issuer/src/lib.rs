@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod client_address;
+pub mod client_name;
 pub mod command;
 pub mod device;
 pub mod http;

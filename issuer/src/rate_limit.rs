@@ -1,4 +1,5 @@
-//! How often somebody may try: logins from an address, wrong passwords for a login, registrations from an address.
+//! How often somebody may try: logins from an address, wrong passwords for a login, registrations from an address, wrong
+//! secrets of clients from an address.
 //!
 //! Each lane is a bucket that refills evenly (GCRA), kept in the memory of this process. A table holds at most
 //! [`ENTRIES_MAX`] lanes under a random keyed hash of what they are for, some 4 MiB; when it is full, lanes that are
@@ -48,6 +49,8 @@ pub struct LimitSettings {
     pub login_per_account: Option<Rate>,
     /// Registrations from one address (IPv6: one /64).
     pub register_per_ip: Option<Rate>,
+    /// Clients with a wrong secret, or of no known name, from one address (IPv6: one /64).
+    pub client_per_ip: Option<Rate>,
 }
 
 /// Too many attempts.
@@ -64,6 +67,7 @@ pub struct Limits {
     login_per_ip: Option<Limiter>,
     login_per_account: Option<Limiter>,
     register_per_ip: Option<Limiter>,
+    client_per_ip: Option<Limiter>,
     /// Addresses that have signed in, by login.
     known: Expiring,
     hashing: Hashing,
@@ -78,6 +82,7 @@ impl Limits {
             login_per_ip: settings.login_per_ip.map(Limiter::new),
             login_per_account: settings.login_per_account.map(Limiter::new),
             register_per_ip: settings.register_per_ip.map(Limiter::new),
+            client_per_ip: settings.client_per_ip.map(Limiter::new),
             known: Expiring::new(ENTRIES_MAX),
             hashing: Hashing::default(),
             clock,
@@ -108,6 +113,35 @@ impl Limits {
     pub async fn admit_registration_from(&self, ip: IpAddr) -> Result<(), TooMany> {
         self.admit_from(self.register_per_ip.as_ref(), Table::Registration, ip)
             .await
+    }
+
+    /// Whether a client may say who it is from this address. Only failures are counted, so that those who do as they should
+    /// cost nothing here, however many they are.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] if too many have failed from the address.
+    pub fn admit_client_from(&self, ip: IpAddr) -> Result<(), TooMany> {
+        let Some(limiter) = &self.client_per_ip else {
+            return Ok(());
+        };
+        let lane = self.hashing.key("client", "", address(ip));
+        limiter.check(lane, self.clock.boot().0)
+    }
+
+    /// Counts a client of this address that was not who it said. Redis is told, and tells whether other issuers have counted
+    /// too many.
+    pub async fn client_failed_from(&self, ip: IpAddr) {
+        let Some(limiter) = &self.client_per_ip else {
+            return;
+        };
+        let address = address(ip);
+        let elsewhere = match &self.central {
+            Some(central) => central.take(Table::Client, address, limiter.gcra).await,
+            None => None,
+        };
+        let lane = self.hashing.key("client", "", address);
+        limiter.add(lane, self.clock.boot().0, elsewhere.and_then(Result::err));
     }
 
     async fn admit_from(&self, limiter: Option<&Limiter>, table: Table, ip: IpAddr) -> Result<(), TooMany> {

@@ -1,5 +1,6 @@
 //! The issuer's keys: what signs access tokens, what derives refresh tokens, and how they are kept.
 
+mod client_secret;
 mod feed_key;
 mod key_file;
 mod keyring;
@@ -11,6 +12,7 @@ mod rotation;
 mod seal;
 mod server_secret;
 
+pub use client_secret::ClientSecret;
 pub use feed_key::load_or_create_feed_key;
 pub use key_file::KeyFile;
 pub use keyring::{Keyring, KeyringError};

@@ -3,6 +3,7 @@
 //! Every function that writes takes the [`Work`] it belongs to, so that a use case decides what commits together.
 
 pub mod audit;
+pub mod client;
 pub mod feed;
 pub mod film;
 pub mod key;

@@ -167,6 +167,7 @@ pub(super) fn limit_settings(settings: &Settings) -> LimitSettings {
         login_per_ip: rate(settings.limits.login_per_ip),
         login_per_account: rate(settings.limits.login_per_account),
         register_per_ip: rate(settings.limits.register_per_ip),
+        client_per_ip: rate(settings.limits.client_per_ip),
     }
 }
 

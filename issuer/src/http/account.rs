@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::body::{Fields, FromFields, Json};
-use super::caller::{Id, SignedIn};
+use super::caller::{Id, SignedIn, SignedInPerson};
 use super::context::Client;
 use super::page::{PageBody, PageQuery, Paging, query};
 use super::respond::ApiError;
@@ -110,11 +110,12 @@ impl FromFields for SuperuserBody {
 /// See oneself.
 #[utoipa::path(
     get, path = "/api/v1/user/me", tag = "account", security(("bearer" = []), ("cookie" = [])),
-    responses((status = 200, body = UserBody), (status = 401, body = Problem))
+    responses((status = 200, body = UserBody), (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "`forbidden`: a service has no account"))
 )]
 pub(super) async fn me(
     State(api): State<Api>,
-    SignedIn(caller): SignedIn,
+    SignedInPerson(caller): SignedInPerson,
 ) -> Result<JsonBody<UserBody>, ApiError> {
     see(&api, &caller, caller.subject).await
 }
@@ -192,7 +193,7 @@ pub(super) async fn users(
 )]
 pub(super) async fn change_me(
     State(api): State<Api>,
-    SignedIn(caller): SignedIn,
+    SignedInPerson(caller): SignedInPerson,
     client: Client,
     Json(change): Json<ChangeBody>,
 ) -> Result<JsonBody<UserBody>, ApiError> {
@@ -240,7 +241,7 @@ pub(super) async fn change_user(
 )]
 pub(super) async fn delete_me(
     State(api): State<Api>,
-    SignedIn(caller): SignedIn,
+    SignedInPerson(caller): SignedInPerson,
 ) -> Result<StatusCode, ApiError> {
     api.service.delete_user(&caller, caller.subject).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -360,12 +361,13 @@ impl From<Attempt> for AttemptBody {
     get, path = "/api/v1/login/history", tag = "account", params(PageQuery),
     security(("bearer" = []), ("cookie" = [])),
     responses(
-        (status = 200, body = PageBody<AttemptBody>), (status = 401, body = Problem), (status = 422, body = Problem),
+        (status = 200, body = PageBody<AttemptBody>), (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "`forbidden`: a service has no account"), (status = 422, body = Problem),
     )
 )]
 pub(super) async fn own_history(
     State(api): State<Api>,
-    SignedIn(caller): SignedIn,
+    SignedInPerson(caller): SignedInPerson,
     Paging(page): Paging,
 ) -> Result<JsonBody<PageBody<AttemptBody>>, ApiError> {
     let page = api.service.login_history(&caller, caller.subject, page).await?;

@@ -68,7 +68,8 @@ pub(super) fn says(request: &Request, wanted: &str) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+/// The whole body, if it is complete in time and no larger than its bound.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let whole = Limited::new(body, limits::BODY_BYTES_MAX).collect();
     let Ok(read) = tokio::time::timeout(limits::BODY_READ_TIMEOUT, whole).await else {
         return Err(ApiError::MalformedBody("the body took too long"));

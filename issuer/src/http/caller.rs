@@ -25,6 +25,21 @@ impl FromRequestParts<Api> for SignedIn {
     }
 }
 
+/// Somebody whose credentials hold and who has an account. A service, which has none, is refused.
+pub(super) struct SignedInPerson(pub(super) Caller);
+
+impl FromRequestParts<Api> for SignedInPerson {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let SignedIn(caller) = SignedIn::from_request_parts(parts, api).await?;
+        if caller.is_service {
+            return Err(ServiceError::Forbidden.into());
+        }
+        Ok(Self(caller))
+    }
+}
+
 /// The token that a request presents, unjudged, from a place that may use it.
 pub(super) struct PresentedToken(pub(super) String);
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use shared::problem::{self, Problem};
@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use super::metrics::HttpMetrics;
 use super::respond::{ApiError, method_not_allowed, not_found};
-use super::{Api, Site};
+use super::{Api, Site, oauth};
 use crate::client_address::client_address;
 use crate::device::{clean_user_agent, device};
 use crate::store::session::Origin;
@@ -92,16 +92,23 @@ pub(super) async fn around(
         route = route.as_deref()
     );
     let started = api.service.clock.boot();
+    let is_oauth = request.uri().path().starts_with(oauth::PATH);
     let mut response = next.run(request).instrument(span).await;
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = problem.or_else(|| problem_of_router(response.status()));
-    if let Some(problem) = problem {
-        write_problem(&mut response, problem, &id, &method);
+    match problem {
+        Some(problem) if is_oauth => oauth::write_error(&mut response, problem, &method),
+        Some(problem) => write_problem(&mut response, problem, &id, &method),
+        None => {}
     }
     let headers = response.headers_mut();
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    if is_oauth {
+        // RFC 6749 section 5.1.
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    }
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert(REQUEST_ID, id.to_header_value());
     let took = api.service.clock.boot().since(started);

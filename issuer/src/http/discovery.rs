@@ -29,8 +29,22 @@ pub(super) struct Metadata {
     issuer: String,
     /// Where the keys are.
     jwks_uri: String,
+    /// Where clients get tokens.
+    token_endpoint: String,
+    /// Where services ask about tokens (RFC 7662).
+    introspection_endpoint: String,
+    /// Where tokens are revoked (RFC 7009).
+    revocation_endpoint: String,
     /// None: there is no authorization endpoint.
-    response_types_supported: Vec<String>,
+    response_types_supported: Vec<&'static str>,
+    /// How tokens are got.
+    grant_types_supported: Vec<&'static str>,
+    /// How a client says who it is; `none` for the site's own, which has no secret.
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The same for introspection.
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The same for revocation.
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     /// Where people read about the API.
     service_documentation: String,
 }
@@ -102,10 +116,19 @@ pub(super) async fn openid_configuration(State(api): State<Api>) -> Response {
 fn answer(api: &Api) -> Response {
     let issuer = api.service.policy.claims.issuer.to_string();
     let below = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+    let by_secret = || vec!["client_secret_basic", "client_secret_post"];
+    let by_secret_or_none = || [by_secret(), vec!["none"]].concat();
     let metadata = Metadata {
         jwks_uri: below("/.well-known/jwks.json"),
-        service_documentation: below("/docs/"),
+        token_endpoint: below("/oauth2/token"),
+        introspection_endpoint: below("/oauth2/introspect"),
+        revocation_endpoint: below("/oauth2/revoke"),
         response_types_supported: Vec::new(),
+        grant_types_supported: vec!["client_credentials", "refresh_token"],
+        token_endpoint_auth_methods_supported: by_secret_or_none(),
+        introspection_endpoint_auth_methods_supported: by_secret(),
+        revocation_endpoint_auth_methods_supported: by_secret_or_none(),
+        service_documentation: below("/docs/"),
         issuer,
     };
     ([(CACHE_CONTROL, cacheable(api))], JsonBody(metadata)).into_response()

@@ -20,6 +20,7 @@ use super::token::Transport;
         (name = "roles", description = "Roles, and who has them"),
         (name = "labels", description = "Access labels, and the films that carry them"),
         (name = "audit", description = "What was done, and by whom"),
+        (name = "oauth", description = "The standard endpoints for clients"),
         (name = "discovery", description = "Keys and metadata"),
     )
 )]
@@ -35,6 +36,9 @@ impl Modify for Credentials {
             .bearer_format("JWT")
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        // RFC 6749 section 2.3.1; the body's parameters will do as well.
+        let client = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        components.add_security_scheme("client", SecurityScheme::Http(client));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-access_token"));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
     }

@@ -108,6 +108,11 @@ fn from_service(error: &ServiceError) -> Response {
         ServiceError::InvalidToken(reason) => {
             headers.insert(WWW_AUTHENTICATE, challenge(*reason));
         }
+        ServiceError::Forbidden => {
+            // RFC 6750 section 3.1.
+            let challenge = HeaderValue::from_static("Bearer realm=\"usher\", error=\"insufficient_scope\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
         ServiceError::TooManyRequests { retry_after } => {
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -125,8 +130,7 @@ fn from_service(error: &ServiceError) -> Response {
                 "a request failed"
             );
         }
-        ServiceError::Forbidden
-        | ServiceError::CrossSite
+        ServiceError::CrossSite
         | ServiceError::AlreadySignedIn
         | ServiceError::LoginTaken
         | ServiceError::AccountDisabled

@@ -5,7 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::openapi::Document;
-use super::{Api, account, audit, discovery, film, label, role, session, token};
+use super::{Api, account, audit, discovery, film, label, oauth, role, session, token};
 
 /// Every documented route.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -33,6 +33,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(film::import, film::export))
         .routes(routes!(film::see, film::put, film::clear))
         .routes(routes!(audit::list))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::introspect))
+        .routes(routes!(oauth::revoke))
         .routes(routes!(discovery::jwks))
         .routes(routes!(discovery::revocation_feed))
         .routes(routes!(discovery::metadata))

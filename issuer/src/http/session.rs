@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::caller::{Id, SignedIn};
+use super::caller::{Id, SignedIn, SignedInPerson};
 use super::page::{PageBody, PageQuery, Paging};
 use super::respond::ApiError;
 use super::schema::Problem;
@@ -56,12 +56,13 @@ impl SessionBody {
     get, path = "/api/v1/session", tag = "account", params(PageQuery),
     security(("bearer" = []), ("cookie" = [])),
     responses(
-        (status = 200, body = PageBody<SessionBody>), (status = 401, body = Problem), (status = 422, body = Problem),
+        (status = 200, body = PageBody<SessionBody>), (status = 401, body = Problem),
+        (status = 403, body = Problem, description = "`forbidden`: a service has no account"), (status = 422, body = Problem),
     )
 )]
 pub(super) async fn sessions(
     State(api): State<Api>,
-    SignedIn(caller): SignedIn,
+    SignedInPerson(caller): SignedInPerson,
     Paging(page): Paging,
 ) -> Result<JsonBody<PageBody<SessionBody>>, ApiError> {
     let page = api.service.sessions(&caller, page).await?;

@@ -51,6 +51,33 @@ impl Limiter {
         })
     }
 
+    /// Whether another attempt fits, which is not counted.
+    pub(super) fn check(&self, lane: Key, now: Duration) -> Result<(), TooMany> {
+        self.lanes.update(lane, now, |empty_at| {
+            let excess = empty_at.saturating_sub(now).saturating_sub(self.gcra.tolerance);
+            let verdict = if excess.is_zero() {
+                Ok(())
+            } else {
+                Err(TooMany { retry_after: excess })
+            };
+            (empty_at, verdict)
+        })
+    }
+
+    /// Counts an attempt whether it fits or not, up to a lane twice full: so many at once that all were found to fit are
+    /// paid for afterwards. With `elsewhere` the lane is at least as full as it is said to be there.
+    pub(super) fn add(&self, lane: Key, now: Duration, elsewhere: Option<TooMany>) {
+        let Gcra { interval, tolerance } = self.gcra;
+        let twice_full = now.saturating_add(tolerance.saturating_add(interval).saturating_mul(2));
+        let told = elsewhere.map_or(Duration::ZERO, |too_many| {
+            now.saturating_add(tolerance).saturating_add(too_many.retry_after)
+        });
+        self.lanes.update(lane, now, |empty_at| {
+            let counted = empty_at.saturating_add(interval);
+            (counted.max(told).min(twice_full), ())
+        });
+    }
+
     pub(super) fn give_back(&self, lane: Key, now: Duration) {
         self.lanes.update(lane, now, |empty_at| {
             (empty_at.saturating_sub(self.gcra.interval), ())

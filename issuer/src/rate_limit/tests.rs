@@ -205,3 +205,30 @@ async fn memory_is_bounded() {
     }
     assert!(limits.login_per_ip.unwrap().lanes.len() <= ENTRIES_MAX);
 }
+
+#[tokio::test]
+async fn clients_are_counted_when_they_fail() {
+    let (limits, clock) = limits(LimitSettings {
+        client_per_ip: Some(per_minute(3)),
+        ..LimitSettings::default()
+    });
+    let (here, there) = (ip("192.0.2.1"), ip("192.0.2.2"));
+    for _ in 0..100 {
+        limits.admit_client_from(here).unwrap();
+    }
+    for _ in 0..3 {
+        limits.admit_client_from(here).unwrap();
+        limits.client_failed_from(here).await;
+    }
+    let refused = limits.admit_client_from(here).unwrap_err();
+    assert_eq!(refused.retry_after, 20 * SECOND);
+    limits.admit_client_from(there).unwrap();
+    clock.advance(20 * SECOND);
+    limits.admit_client_from(here).unwrap();
+    // As many as are sent at once are let in, and paid for afterwards, but for no longer than a full lane takes.
+    for _ in 0..1000 {
+        limits.client_failed_from(here).await;
+    }
+    let refused = limits.admit_client_from(here).unwrap_err();
+    assert_eq!(refused.retry_after, 80 * SECOND);
+}

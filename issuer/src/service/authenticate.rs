@@ -1,22 +1,25 @@
 //! Who calls: a token, judged by what the database says now.
 
-use shared::id::{SessionId, SubjectId};
+use shared::id::{SessionId, SubjectId, TokenId};
 use shared::reason::Reason;
 use shared::role::RoleSet;
-use shared::token::{CompactToken, SignedToken, TokenError};
+use shared::token::{Claims, CompactToken, SignedToken, TokenError};
 
 use super::{Origin, Service, ServiceError};
+use crate::client_name;
 use crate::store::audit::{Action, Actor, Event};
-use crate::store::{Work, outbox, session, truth, user};
+use crate::store::{Work, client, outbox, session, truth, user};
 
 /// Somebody whose token holds, and what the database says of them now.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The user.
+    /// The user, or the service's client.
     pub subject: SubjectId,
-    /// The session of the token.
+    /// Whether it is a service: nobody who has an account, sessions or a login history.
+    pub is_service: bool,
+    /// The session of the token; a service's has the token's own id here.
     pub session: SessionId,
-    /// The authorization version of both the token and the user.
+    /// The authorization version of both the token and its subject.
     pub ver: i64,
     /// Whether everything is allowed.
     pub superuser: bool,
@@ -41,13 +44,26 @@ impl Service {
     /// [`ServiceError::InvalidToken`] with the reason, or [`ServiceError::Unavailable`].
     pub async fn authenticate(&self, token: &str, origin: Origin) -> Result<Caller, ServiceError> {
         let signed = self.check_signature(token).await?;
+        self.judge(&signed, origin).await
+    }
+
+    /// Judges a token whose signature holds by what the database says now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::authenticate`].
+    pub(super) async fn judge(&self, signed: &SignedToken, origin: Origin) -> Result<Caller, ServiceError> {
         let now = self.clock.now().to_seconds();
         signed.validate(&self.policy.claims, now).map_err(invalid)?;
         let claims = signed.claims();
+        let is_service = is_of_service(claims);
         let mut work = self.store.read().await?;
-        let standing = truth::of_caller(&mut work, claims.subject, claims.session, signed.kid())
-            .await?
-            .ok_or(ServiceError::InvalidToken(Reason::Revoked))?;
+        let standing = if is_service {
+            truth::of_service(&mut work, claims.subject, claims.token_id, signed.kid()).await?
+        } else {
+            truth::of_caller(&mut work, claims.subject, claims.session, signed.kid()).await?
+        };
+        let standing = standing.ok_or(ServiceError::InvalidToken(Reason::Revoked))?;
         if !standing.session_lives || !standing.key_stands {
             return Err(ServiceError::InvalidToken(Reason::Revoked));
         }
@@ -63,6 +79,7 @@ impl Service {
         }
         Ok(Caller {
             subject: claims.subject,
+            is_service,
             session: claims.session,
             ver: standing.ver,
             superuser: standing.superuser,
@@ -102,14 +119,23 @@ impl Service {
         superusers: bool,
     ) -> Result<Actors, ServiceError> {
         let locked = user::lock(work, caller.subject, target, superusers).await?;
-        let caller_stands = locked
-            .iter()
-            .any(|user| user.id == caller.subject && user.ver == caller.ver && user.active);
+        let caller_stands = if caller.is_service {
+            client::hold(work, caller.subject, caller.ver).await?
+        } else {
+            locked
+                .iter()
+                .any(|user| user.id == caller.subject && user.ver == caller.ver && user.active)
+        };
         if !caller_stands {
             return Err(ServiceError::InvalidToken(Reason::Stale));
         }
         // The session may have ended since the token was checked: a password is hashed in between, or a lock awaited.
-        if session::owner_of_live(work, caller.session).await? != Some(caller.subject) {
+        let session_lives = if caller.is_service {
+            !outbox::token_is_revoked(work, TokenId(caller.session.0)).await?
+        } else {
+            session::owner_of_live(work, caller.session).await? == Some(caller.subject)
+        };
+        if !session_lives {
             return Err(ServiceError::InvalidToken(Reason::Revoked));
         }
         let target = locked.iter().find(|user| user.id == target).copied();
@@ -149,6 +175,11 @@ impl Actors {
             Ok(())
         }
     }
+}
+
+/// Whether a token of ours is a service's: people have theirs through the site's own client.
+pub(super) fn is_of_service(claims: &Claims) -> bool {
+    &*claims.client_id != client_name::WEB
 }
 
 pub(super) fn invalid(error: TokenError) -> ServiceError {

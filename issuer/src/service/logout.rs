@@ -5,13 +5,14 @@ use shared::limits;
 use shared::revocation::Fact;
 use shared::token::Claims;
 
-use super::authenticate::invalid;
+use super::authenticate::{invalid, is_of_service};
 use super::{Origin, Service, ServiceError};
 use crate::store::audit::{self, Action, Actor, Event};
-use crate::store::{Work, outbox, session, user};
+use crate::store::{Work, client, outbox, session, user};
 
 impl Service {
-    /// Ends the session of a token, or with `all` every session of its user.
+    /// Ends the session of a token, or with `all` every session of its user. A service has none: its token is revoked, or with
+    /// `all` every token of it.
     ///
     /// A token that has expired, is stale or was revoked will do, as long as it is truly ours.
     ///
@@ -24,6 +25,16 @@ impl Service {
         let claims = signed.claims();
         let mut work = self.store.write().await?;
         let event = |action| Event::new(Actor::Subject(claims.subject), action).from(origin);
+        if is_of_service(claims) {
+            if all && client::outdate_tokens(&mut work, claims.subject).await? {
+                audit::record(&mut work, event(Action::SessionEndAll).on(claims.subject)).await?;
+            } else {
+                audit::note(&mut work, event(Action::SessionLogout));
+                self.record_token(&mut work, claims).await?;
+            }
+            work.commit().await?;
+            return Ok(self.publisher.committed().await?);
+        }
         let is_known = if all {
             let is_known = self.end_every_session(&mut work, claims.subject).await?;
             if is_known {
@@ -47,6 +58,15 @@ impl Service {
         }
         work.commit().await?;
         Ok(self.publisher.committed().await?)
+    }
+
+    /// Records that this very token is revoked, once.
+    async fn record_token(&self, work: &mut Work, claims: &Claims) -> Result<(), ServiceError> {
+        let token = claims.token_id;
+        if !self.has_expired(claims) && !outbox::token_is_revoked(work, token).await? {
+            outbox::record(work, &Fact::Token { token }).await?;
+        }
+        Ok(())
     }
 
     fn has_expired(&self, claims: &Claims) -> bool {

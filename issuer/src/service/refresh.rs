@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use shared::id::{SessionId, SubjectId};
+use shared::time::UnixMillis;
 
 use super::{Origin, Service, ServiceError, TokenPair};
 use crate::signing::RefreshToken;
@@ -61,22 +62,26 @@ impl Service {
         token: &RefreshToken,
         found: &Presented,
     ) -> Result<Option<RefreshToken>, ServiceError> {
-        let successor = self.refresh_secret.successor(token, found.counter);
-        // Never exchanged, or exchanged for a successor that nobody has used: the answer may have been lost.
-        if found.leaf <= found.counter + 1 {
-            return Ok(Some(successor));
-        }
-        let now = work.now().await?;
-        let within_grace = found
-            .successor_used_at
-            .is_some_and(|used_at| now.since(used_at) <= self.policy.refresh_grace);
-        if !within_grace || found.leaf - found.counter > WALK_MAX {
+        if !self.may_come_back(found, work.now().await?) {
             return Ok(None);
         }
+        let successor = self.refresh_secret.successor(token, found.counter);
         let walk = found.counter + 1..found.leaf;
         Ok(Some(walk.fold(successor, |token, counter| {
             self.refresh_secret.successor(&token, counter)
         })))
+    }
+
+    /// Whether a token would be exchanged now, and not be taken for stolen.
+    pub(super) fn may_come_back(&self, found: &Presented, now: UnixMillis) -> bool {
+        // Never exchanged, or exchanged for a successor that nobody has used: the answer may have been lost.
+        if found.leaf <= found.counter + 1 {
+            return true;
+        }
+        let within_grace = found
+            .successor_used_at
+            .is_some_and(|used_at| now.since(used_at) <= self.policy.refresh_grace);
+        within_grace && found.leaf - found.counter <= WALK_MAX
     }
 
     /// Ends the session of a token that came back. The error to answer with.

@@ -8,6 +8,7 @@ use shared::limits;
 use shared::time::UnixMillis;
 
 use super::{Origin, Service, ServiceError};
+use crate::client_name;
 use crate::signing::{AccessGrant, RefreshToken, mint};
 use crate::store::login_history::{self, Outcome};
 use crate::store::session::{self, Expiry};
@@ -37,9 +38,6 @@ pub struct TokenPair {
     /// Whose they are.
     pub user_id: SubjectId,
 }
-
-/// A client id for people: the site's own client.
-const WEB_CLIENT: &str = "web";
 
 impl Service {
     /// Begins a session and writes it into the history. The caller holds the user's row locked, and commits.
@@ -75,6 +73,16 @@ impl Service {
         session: SessionId,
     ) -> Result<Option<Truth>, ServiceError> {
         let truth = truth::of_session(work, session).await?;
+        self.check_signs(work, truth.as_ref()).await?;
+        Ok(truth)
+    }
+
+    /// Makes sure that what was just read may be signed: our clock is the database's, and so is the key.
+    pub(super) async fn check_signs(
+        &self,
+        work: &mut Work,
+        truth: Option<&Truth>,
+    ) -> Result<(), ServiceError> {
         // Facts and tokens are compared by the database's time; a clock that is off would sign beyond their reach.
         let skew = work.clock_skew();
         if skew > limits::CLOCK_SKEW_MAX {
@@ -86,10 +94,10 @@ impl Service {
                 "the clock is off the database's".into(),
             ));
         }
-        if let Some(truth) = &truth {
+        if let Some(truth) = truth {
             self.keys.agree_on(work, truth.kid.as_deref()).await?;
         }
-        Ok(truth)
+        Ok(())
     }
 
     /// Signs what was read. `started_at` is from before the transaction that read it.
@@ -109,7 +117,7 @@ impl Service {
             subject: truth.subject,
             session,
             token_id: TokenId::new(started_at),
-            client_id: WEB_CLIENT,
+            client_id: client_name::WEB,
             roles: truth.roles.iter().collect(),
             ver: truth.ver,
             rver: truth.rver,

@@ -167,6 +167,8 @@ pub struct Limits {
     pub login_per_account: Rate,
     /// Registrations from one address.
     pub register_per_ip: Rate,
+    /// Clients that are not who they say, from one address.
+    pub client_per_ip: Rate,
     /// How long Redis may take to answer before it is done without.
     pub redis_timeout: HumanDuration,
 }
@@ -177,6 +179,7 @@ impl Default for Limits {
             login_per_ip: Rate::per_minute(30),
             login_per_account: Rate::per_minute(10),
             register_per_ip: Rate::per_minute(10),
+            client_per_ip: Rate::per_minute(30),
             redis_timeout: HumanDuration(RATE_LIMIT_TIMEOUT),
         }
     }

@@ -97,6 +97,12 @@ actions! {
     SessionEndAll = "session.end_all",
     /// A refresh token came back that had been used: its session was ended.
     SessionReuse = "session.reuse",
+    /// A client was made for a service.
+    ClientCreate = "client.create",
+    /// A client was given another secret.
+    ClientRotateSecret = "client.rotate_secret",
+    /// A client was deleted.
+    ClientDelete = "client.delete",
     /// An operator asked for another signing key.
     KeyRotate = "key.rotate",
     /// A signing key was made, and is published.

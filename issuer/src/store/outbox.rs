@@ -1,5 +1,6 @@
 //! The outbox: revocations committed with what caused them, and how long each must be remembered.
 
+use shared::id::TokenId;
 use shared::limits;
 use shared::revocation::{Fact, Revocation};
 use shared::time::UnixMillis;
@@ -186,4 +187,15 @@ pub async fn role_moved_on(work: &mut Work, name: &str, rver: i64) -> Result<boo
     const MOVED: Statement =
         Statement::both("SELECT id FROM outbox WHERE kind = 'role' AND name = $1 AND version > $2 LIMIT 1");
     Ok(work.fetch_optional(&MOVED, args![name, rver]).await?.is_some())
+}
+
+/// Whether this very token was revoked.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn token_is_revoked(work: &mut Work, token: TokenId) -> Result<bool, StoreError> {
+    const REVOKED: Statement =
+        Statement::both("SELECT id FROM outbox WHERE kind = 'token' AND ref = $1 LIMIT 1");
+    Ok(work.fetch_optional(&REVOKED, args![token]).await?.is_some())
 }

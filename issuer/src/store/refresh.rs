@@ -1,10 +1,10 @@
 //! Refresh tokens, as digests: one row for each that was ever given out in a session.
 
-use shared::id::SessionId;
+use shared::id::{SessionId, SubjectId};
 use shared::time::UnixMillis;
 
 use super::sql::{Statement, args};
-use super::{StoreError, Work};
+use super::{Row, StoreError, Work};
 
 /// A presented refresh token that is one of ours, and how far its session has come since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +67,49 @@ pub async fn presented(work: &mut Work, digest: &[u8]) -> Result<Option<Presente
          WHERE t.digest = $1",
     );
     let row = work.fetch_optional(&FIND, args![digest]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &Row) -> Result<Presented, StoreError> {
+    Ok(Presented {
+        session: row.id("session_id")?,
+        counter: row.number("counter")?,
+        leaf: row.number("leaf")?,
+        successor_used_at: row.time_or_null("used_at")?,
+        idle_expires_at: row.time("refresh_expires_at")?,
+        session_expires_at: row.time("expires_at")?,
+    })
+}
+
+/// Whose a refresh token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The user's id.
+    pub id: SubjectId,
+    /// The login.
+    pub login: String,
+}
+
+/// What is known of a presented token of a live session of an active user, and whose it is. Locks nothing.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn live(work: &mut Work, digest: &[u8]) -> Result<Option<(Presented, Holder)>, StoreError> {
+    const LIVE: Statement = Statement::both(
+        "SELECT t.session_id, t.counter, s.leaf, s.expires_at, s.refresh_expires_at, n.used_at, u.id, u.login \
+         FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id \
+         LEFT JOIN refresh_tokens n ON n.session_id = t.session_id AND n.counter = t.counter + 1 \
+         WHERE t.digest = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 AND u.active",
+    );
+    let now = work.now().await?;
+    let row = work.fetch_optional(&LIVE, args![digest, now]).await?;
     row.map(|row| {
-        Ok(Presented {
-            session: row.id("session_id")?,
-            counter: row.number("counter")?,
-            leaf: row.number("leaf")?,
-            successor_used_at: row.time_or_null("used_at")?,
-            idle_expires_at: row.time("refresh_expires_at")?,
-            session_expires_at: row.time("expires_at")?,
-        })
+        let holder = Holder {
+            id: row.id("id")?,
+            login: row.text("login")?,
+        };
+        Ok((read(&row)?, holder))
     })
     .transpose()
 }

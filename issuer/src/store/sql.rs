@@ -132,6 +132,7 @@ arguments_from! {
     Option<shared::id::SubjectId> => |id| Self::Id(id.map(|id| id.0)),
     shared::id::SessionId => |id| Self::Id(Some(id.0)),
     Option<shared::id::SessionId> => |id| Self::Id(id.map(|id| id.0)),
+    shared::id::TokenId => |id| Self::Id(Some(id.0)),
     shared::id::RoleId => |id| Self::Id(Some(id.0)),
     shared::id::LoginId => |id| Self::Id(Some(id.0)),
     &str => |text| Self::Text(Some(text.to_owned())),

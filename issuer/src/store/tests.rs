@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::id::{FilmId, SessionId, SubjectId};
+use shared::id::{FilmId, SessionId, SubjectId, TokenId};
 use shared::revocation::{Fact, Revocation};
 use shared::time::{SystemClock, UnixMillis};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use shared::feed::term::Term;
 use super::audit::{self, Filter};
 use super::feed;
 use super::sql::Statement;
-use super::{PageRequest, Store, Work, login_history, outbox, refresh, session, truth, user};
+use super::{PageRequest, Store, Work, client, login_history, outbox, refresh, session, truth, user};
 use database::{Database, Kind, on_both};
 
 #[expect(
@@ -38,6 +38,8 @@ async fn fill(database: &Database) {
          INSERT INTO users (id, login, password_hash, ver, created_at, updated_at) \
          SELECT nth(n), 'login' || n, 'hash', 1, now(), now() FROM generate_series(100, {ROWS} + 99) n; \
          INSERT INTO user_roles SELECT id, '00000000-0000-7000-8000-000000000001', now() FROM users; \
+         INSERT INTO clients SELECT nth(n), 'client' || n, ''::bytea, 1, now(), now() FROM generate_series(100, {ROWS} + 99) n; \
+         INSERT INTO client_roles SELECT id, '00000000-0000-7000-8000-000000000001' FROM clients; \
          INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
          SELECT id, id, now(), now(), now() + interval '1 day', now() + interval '1 day' FROM users; \
          INSERT INTO refresh_tokens SELECT sha256(id::text::bytea), id, 0, NULL FROM users; \
@@ -60,6 +62,8 @@ async fn fill(database: &Database) {
          SELECT n, unhex('00000000000070008000' || printf('%012x', n)) AS id FROM n; \
          INSERT INTO users SELECT id, 'login' || n, 'hash', 1, 0, 1, 1, 1 FROM numbers; \
          INSERT INTO user_roles SELECT id, X'00000000000070008000000000000001', 1 FROM users; \
+         INSERT INTO clients SELECT id, 'client' || n, X'00', 1, 1, 1 FROM numbers; \
+         INSERT INTO client_roles SELECT id, X'00000000000070008000000000000001' FROM clients; \
          INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, refresh_expires_at) \
          SELECT id, id, 1, 1, 9000000000000, 9000000000000 FROM users; \
          INSERT INTO refresh_tokens SELECT CAST(id || id AS BLOB), id, 0, NULL FROM users; \
@@ -83,7 +87,7 @@ fn nth(n: u128) -> Uuid {
 
 /// The plans of what was done since the last time, none of which reads a whole table that grows.
 fn check(work: &mut Work, what: &str) {
-    const GROWING: [&str; 8] = [
+    const GROWING: [&str; 10] = [
         "users",
         "user_roles",
         "sessions",
@@ -92,6 +96,8 @@ fn check(work: &mut Work, what: &str) {
         "outbox",
         "film_labels",
         "audit_events",
+        "clients",
+        "client_roles",
     ];
     let plans = work.plans.replace(Vec::new()).unwrap();
     let by_index = plans.iter().any(|line| {
@@ -156,6 +162,16 @@ on_both! {
         check(w, "truth");
         assert!(truth::of_caller(w, subject, session, "kid").await.unwrap().is_some());
         check(w, "standing");
+        assert!(client::secret_by_name(w, "client777").await.unwrap().is_some());
+        check(w, "client by name");
+        assert!(client::hold(w, subject, 1).await.unwrap());
+        check(w, "lock of a client");
+        assert!(truth::of_client(w, subject, b"").await.is_ok());
+        check(w, "truth of a client");
+        assert!(truth::of_service(w, subject, TokenId(nth(777)), "kid").await.unwrap().is_some());
+        check(w, "standing of a service");
+        assert!(!outbox::token_is_revoked(w, TokenId(nth(777))).await.unwrap());
+        check(w, "revoked token");
         refresh::insert(w, b"digest", session, 1).await.unwrap();
         work.plans = Some(Vec::new());
         let w = &mut work;
@@ -163,6 +179,8 @@ on_both! {
         check(w, "whose refresh token");
         let presented = refresh::presented(w, b"digest").await.unwrap().unwrap();
         check(w, "presented refresh token");
+        assert!(refresh::live(w, b"digest").await.unwrap().is_some());
+        check(w, "introspected refresh token");
         refresh::rotate(w, &presented, b"next", UnixMillis(9_000_000_000_000)).await.unwrap();
         work.plans = Some(work.plans.take().unwrap().into_iter().filter(|plan| !plan.starts_with("Insert") && !plan.contains("Result")).collect());
         let w = &mut work;

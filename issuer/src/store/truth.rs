@@ -1,6 +1,6 @@
 //! What a token says, read at one instant.
 
-use shared::id::{SessionId, SubjectId};
+use shared::id::{SessionId, SubjectId, TokenId};
 use shared::role::RoleSet;
 
 use super::sql::{Statement, args};
@@ -61,6 +61,38 @@ pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Tr
     }))
 }
 
+/// Reads the truth about a client whose secret still has this digest, in one statement, so that it is of one instant.
+/// `None` if it has another by now, or is gone.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn of_client(
+    work: &mut Work,
+    client: SubjectId,
+    secret_digest: &[u8],
+) -> Result<Option<Truth>, StoreError> {
+    const TRUTH: Statement = Statement::both(
+        "SELECT c.ver, v.rver, (SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, \
+         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM client_roles cr \
+         JOIN roles r ON r.id = cr.role_id WHERE cr.client_id = c.id) AS roles \
+         FROM clients c CROSS JOIN role_version v WHERE c.id = $1 AND c.secret_digest = $2",
+    );
+    // For the skew of our clock.
+    work.now().await?;
+    let Some(row) = work.fetch_optional(&TRUTH, args![client, secret_digest]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Truth {
+        subject: client,
+        roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
+        ver: row.number("ver")?,
+        rver: row.number("rver")?,
+        superuser: false,
+        kid: row.text_or_null("kid")?,
+    }))
+}
+
 /// Who a caller is now, as the database says, whatever its token does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -78,7 +110,7 @@ pub struct Standing {
     pub rver: i64,
     /// Names of the roles.
     pub roles: RoleSet,
-    /// Whether the session has not ended.
+    /// Whether the session has not ended; of a service, whether the token was not revoked.
     pub session_lives: bool,
     /// Whether the key that signed the token has not been withdrawn.
     pub key_stands: bool,
@@ -118,6 +150,39 @@ pub async fn of_caller(
         rver: row.number("rver")?,
         roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
         session_lives: row.number("sessions")? > 0,
+        key_stands: row.number("keys")? > 0,
+    }))
+}
+
+/// Reads how a service, a token of it and the token's key stand now. `None` if the service is gone.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn of_service(
+    work: &mut Work,
+    client: SubjectId,
+    token: TokenId,
+    kid: &str,
+) -> Result<Option<Standing>, StoreError> {
+    const STANDING: Statement = Statement::both(
+        "SELECT c.ver, v.rver, \
+         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM client_roles cr \
+         JOIN roles r ON r.id = cr.role_id WHERE cr.client_id = c.id) AS roles, \
+         (SELECT COUNT(*) FROM outbox o WHERE o.kind = 'token' AND o.ref = $2) AS revocations, \
+         (SELECT COUNT(*) FROM signing_keys k WHERE k.kid = $3) AS keys \
+         FROM clients c CROSS JOIN role_version v WHERE c.id = $1",
+    );
+    let Some(row) = work.fetch_optional(&STANDING, args![client, token, kid]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Standing {
+        active: true,
+        superuser: false,
+        ver: row.number("ver")?,
+        rver: row.number("rver")?,
+        roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
+        session_lives: row.number("revocations")? == 0,
         key_stands: row.number("keys")? > 0,
     }))
 }

@@ -187,6 +187,23 @@ async fn the_metadata_is_published(database: Database) {
     );
     // RFC 8414 section 2: required, and there is no authorization endpoint.
     assert_eq!(metadata["response_types_supported"], json!([]));
+    assert_eq!(
+        metadata["grant_types_supported"],
+        json!(["client_credentials", "refresh_token"])
+    );
+    let with_secret = json!(["client_secret_basic", "client_secret_post"]);
+    let or_none = json!(["client_secret_basic", "client_secret_post", "none"]);
+    for (endpoint, path, methods) in [
+        ("token", "/oauth2/token", &or_none),
+        ("introspection", "/oauth2/introspect", &with_secret),
+        ("revocation", "/oauth2/revoke", &or_none),
+    ] {
+        let address = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
+        assert_eq!(address, format!("https://auth.example.org{path}"));
+        site.post(path).send().await.oauth_error(401, "invalid_client");
+        let said = &metadata[format!("{endpoint}_endpoint_auth_methods_supported")];
+        assert_eq!(said, methods, "{endpoint}");
+    }
 }
 
 async fn the_document_is_openapi_3_1(database: Database) {

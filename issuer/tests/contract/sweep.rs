@@ -13,6 +13,7 @@ crate::on_both_databases!(
     cookies_need_an_allowed_origin,
     roles_decide,
     open_routes_are_open,
+    clients_say_who_they_are,
 );
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +30,16 @@ enum Who {
     Editor,
     EditorOrAdmin,
     Superuser,
+    /// A client of OAuth, in its own terms.
+    Client,
 }
 
-use Who::{Admin, Anyone, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superuser};
+use Who::{Admin, Anyone, Client, Editor, EditorOrAdmin, Holder, Owner, SignedIn, Superuser};
 
 /// A UUID that is nobody's.
 const NOBODY: &str = "01890000-0000-7000-8000-00000000dead";
 
-const ROUTES: [(&str, &str, Who); 43] = [
+const ROUTES: [(&str, &str, Who); 46] = [
     ("POST", "/api/v1/user", Anyone),
     ("GET", "/api/v1/user", Admin),
     ("POST", "/api/v1/user/login", Anyone),
@@ -74,6 +77,9 @@ const ROUTES: [(&str, &str, Who); 43] = [
     ("PUT", "/api/v1/film/{film_id}/label", Editor),
     ("DELETE", "/api/v1/film/{film_id}/label", Editor),
     ("GET", "/api/v1/audit", Admin),
+    ("POST", "/oauth2/token", Client),
+    ("POST", "/oauth2/introspect", Client),
+    ("POST", "/oauth2/revoke", Client),
     ("GET", "/.well-known/jwks.json", Anyone),
     ("GET", "/.well-known/revocation-feed.json", Anyone),
     ("GET", "/.well-known/oauth-authorization-server", Anyone),
@@ -86,7 +92,9 @@ const ROUTES: [(&str, &str, Who); 43] = [
 const UNDOCUMENTED: [&str; 2] = ["/api/openapi.json", "/docs"];
 
 fn protected() -> impl Iterator<Item = (&'static str, &'static str, Who)> {
-    ROUTES.into_iter().filter(|(_, _, who)| *who != Anyone)
+    ROUTES
+        .into_iter()
+        .filter(|(_, _, who)| !matches!(who, Anyone | Client))
 }
 
 /// A request that would be good, about nobody.
@@ -153,7 +161,7 @@ impl People {
 
     fn may_not(&self, who: Who) -> Vec<&str> {
         match who {
-            Anyone | Holder | SignedIn | Owner => vec![],
+            Anyone | Client | Holder | SignedIn | Owner => vec![],
             Admin => vec![&self.plain.access, &self.editor.access],
             Editor => vec![&self.plain.access, &self.admin.access],
             EditorOrAdmin => vec![&self.plain.access],
@@ -409,5 +417,33 @@ async fn open_routes_are_open(database: Database) {
                 answer.text()
             );
         }
+    }
+}
+
+async fn clients_say_who_they_are(database: Database) {
+    let site = Site::start(database).await;
+    let root = site.superuser("root").await;
+    let machine = site.machine("film-etl", &["role_editor"]).await;
+    let own = site.machine_token(&machine).await;
+    for (method, path, _) in ROUTES.iter().filter(|(_, _, who)| *who == Client) {
+        let ask = || {
+            let form = [("grant_type", "client_credentials"), ("token", own.as_str())];
+            site.request(method, path).form(&form)
+        };
+        let name = machine.name.as_str();
+        for refused in [
+            ask(),
+            ask().bearer(&root.access),
+            ask().bearer(&own),
+            ask().access_cookie(&root.access).own_origin(),
+            ask().basic(name, ""),
+            ask().basic(name, &machine.secret[1..]),
+            ask().basic("nobody", &machine.secret),
+            ask().basic("web", &machine.secret),
+            ask().basic("root", crate::support::PASSWORD),
+        ] {
+            refused.send().await.oauth_error(401, "invalid_client");
+        }
+        ask().basic(name, &machine.secret).send().await.is(200);
     }
 }

@@ -13,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 mod backup;
+mod clients;
 mod film_labels;
 mod keys;
 mod serving;

@@ -53,6 +53,19 @@ on_both! {
         }
     }
 
+    async fn clients_leave_theirs(database: &Database) {
+        let world = World::open(database).await;
+        let name = "film-etl".parse().unwrap();
+        world.service.create_client(&name, &[]).await.unwrap();
+        assert!(world.service.create_client(&name, &[]).await.is_err());
+        world.service.rotate_client_secret(&name).await.unwrap();
+        world.service.delete_client(&name).await.unwrap();
+        assert!(world.service.delete_client(&name).await.is_err());
+        let events = "SELECT actor || ' ' || action || ' ' || detail FROM audit_events WHERE action LIKE 'client.%' ORDER BY 1";
+        let expected = ["create", "delete", "rotate_secret"].map(|act| format!(r#"operator client.{act} {{"name":"film-etl"}}"#));
+        assert_eq!(database.texts(events).await, expected);
+    }
+
     async fn events_stand(database: &Database) {
         let world = World::open(database).await;
         world.superuser("root").await;

@@ -143,7 +143,7 @@ impl Database {
 
     /// Everything that a use case may change, in a form to compare.
     pub async fn dump(&self) -> Vec<String> {
-        const TABLES: [(&str, &str); 9] = [
+        const TABLES: [(&str, &str); 11] = [
             ("users", "id, login, password_hash, active, superuser, ver"),
             ("roles", "id, name, description"),
             ("user_roles", "user_id, role_id"),
@@ -153,6 +153,8 @@ impl Database {
             ("login_history", "id, user_id, session_id, outcome"),
             ("outbox", "id, kind, ref, name, version"),
             ("audit_events", "id, actor, action, subject, detail"),
+            ("clients", "id, name, secret_digest, ver, rotated_at"),
+            ("client_roles", "client_id, role_id"),
         ];
         let mut all = Vec::new();
         for (table, columns) in TABLES {

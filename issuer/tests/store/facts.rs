@@ -7,6 +7,7 @@ use shared::revocation::{Fact, Refusal};
 use super::change::{ALL, Cast, Change};
 use super::database::{Database, Kind, on_both};
 use super::feed;
+use super::service_change::{self, ServiceCast, ServiceChange};
 use super::world::{HERE, World};
 
 /// Makes every transaction that writes a fact fail at its commit, after all that it wrote.
@@ -119,12 +120,94 @@ async fn walk(database: &Database, change: Change) {
     world.service.store.close().await;
 }
 
+/// The fact that a change of a service leaves.
+async fn expected_of_service(
+    world: &World,
+    database: &Database,
+    change: ServiceChange,
+    cast: &ServiceCast,
+) -> Fact {
+    let claims = world.signed_token(&cast.token).claims().clone();
+    match change {
+        ServiceChange::TokenRevoked | ServiceChange::LoggedOut => Fact::Token {
+            token: claims.token_id,
+        },
+        ServiceChange::RoleRenamed | ServiceChange::RoleDeleted => Fact::Role {
+            name: "subscriber".into(),
+            min_rver: database.number("SELECT rver FROM role_version").await,
+        },
+        ServiceChange::Deleted => Fact::Subject {
+            subject: claims.subject,
+            // Gone from the table: whatever it was, it refuses the token.
+            min_ver: match world.facts_after(0).await.0.last() {
+                Some(Fact::Subject { min_ver, .. }) => *min_ver,
+                other => panic!("{other:?}"),
+            },
+        },
+        ServiceChange::SecretRotated | ServiceChange::LoggedOutEverywhere => Fact::Subject {
+            subject: claims.subject,
+            min_ver: database
+                .number("SELECT ver FROM clients WHERE name = 'film-etl'")
+                .await,
+        },
+    }
+}
+
+async fn walk_of_service(database: &Database, change: ServiceChange) {
+    let world = World::open(database).await;
+    let cast = ServiceCast::of(&world).await;
+    let (_, before) = world.facts_after(0).await;
+    let state = database.dump().await;
+    arm(database).await;
+    let failed = change.carry_out(&world, &cast).await;
+    assert!(failed.is_err(), "{change:?} was to fail");
+    assert_eq!(
+        database.dump().await,
+        state,
+        "{change:?} failed and left something"
+    );
+    assert_eq!(world.refusal_of(&cast.token).await, None, "{change:?}");
+    disarm(database).await;
+    change.carry_out(&world, &cast).await.unwrap();
+    let (facts, _) = world.facts_after(before).await;
+    let expected = expected_of_service(&world, database, change, &cast).await;
+    assert_eq!(facts, [expected], "{change:?}");
+    let refusal = match facts.first() {
+        Some(Fact::Token { .. }) => Refusal::Revoked,
+        _ => Refusal::Stale,
+    };
+    assert_eq!(world.refusal_of(&cast.token).await, Some(refusal), "{change:?}");
+    let judged = world
+        .service
+        .authenticate(cast.token.expose_secret(), Origin::default())
+        .await;
+    assert!(judged.is_err(), "{change:?}: the issuer takes it");
+    assert_eq!(
+        world.refusal_of(&cast.bystander).await,
+        None,
+        "{change:?} hit somebody else"
+    );
+    let again = world.client_token("film-etl", &cast.secret).await;
+    assert_eq!(again.is_none(), change.refuses_old_secret(), "{change:?}");
+    if let Some(token) = again {
+        assert_eq!(world.refusal_of(&token).await, None, "{change:?}");
+    }
+    world.service.store.close().await;
+}
+
 async fn every_change(kind: Kind) {
     for change in ALL {
         let Some(database) = Database::fresh(kind).await else {
             return;
         };
         walk(&database, change).await;
+        database.remove().await;
+    }
+    for change in service_change::ALL {
+        let Some(database) = Database::fresh(kind).await else {
+            return;
+        };
+        walk_of_service(&database, change).await;
         database.remove().await;
     }
 }

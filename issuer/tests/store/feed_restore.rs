@@ -10,6 +10,7 @@ use shared::time::UnixMillis;
 
 use super::database::{Database, Kind, on_both};
 use super::feed::{OURS, THEIRS, hold, look, open, record, said, take};
+use super::world::World;
 
 /// Somebody with two sessions.
 struct Ada {
@@ -111,6 +112,34 @@ on_both! {
             }
         }
         store.close().await;
+    }
+
+    async fn a_secret_that_was_replaced_does_not_come_back(database: &Database) {
+        let world = World::open(database).await;
+        let (name, other) = ("film-etl".parse().unwrap(), world.client("other", &[]).await);
+        let secret = world.client("film-etl", &[]).await;
+        let token = world.client_token("film-etl", &secret).await.unwrap();
+        let before = database.texts("SELECT CAST(ver AS text) FROM clients WHERE name = 'film-etl'").await.remove(0);
+        database.run("CREATE TABLE old AS SELECT secret_digest FROM clients WHERE name = 'film-etl'").await;
+        world.service.rotate_client_secret(&name).await.unwrap();
+        let (facts, _) = world.facts_after(0).await;
+        // The database forgets the rotation; the stream has it.
+        database.run(&format!(
+            "DELETE FROM outbox; UPDATE clients SET ver = {before}, secret_digest = (SELECT secret_digest FROM old) \
+             WHERE name = 'film-etl'"
+        )).await;
+        assert!(world.client_token("film-etl", &secret).await.is_some());
+        let store = &world.service.store;
+        hold(store).await;
+        let expires = Some(look(store).await.now.plus(Duration::from_hours(1)));
+        let proved: Vec<_> = facts.into_iter().map(|fact| Revocation { fact, expires }).collect();
+        restore(store, &proved, 1).await;
+        assert!(world.client_token("film-etl", &secret).await.is_none());
+        assert!(world.refusal_of(&token).await.is_some());
+        assert!(world.client_token("other", &other).await.is_some());
+        let renewed = world.service.rotate_client_secret(&name).await.unwrap();
+        let token = world.client_token("film-etl", renewed.text()).await.unwrap();
+        assert_eq!(world.refusal_of(&token).await, None);
     }
 
     async fn what_is_ahead_of_the_stream_stays(database: &Database) {

@@ -13,6 +13,7 @@
 
 mod audit;
 mod change;
+mod clients;
 mod conformance;
 mod database;
 mod facts;
@@ -25,5 +26,6 @@ mod listener;
 mod overlap;
 mod refresh;
 mod relay;
+mod service_change;
 mod superusers;
 mod world;

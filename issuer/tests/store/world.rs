@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::app::{Feed, Issuer, open_store};
-use issuer::service::{Caller, Credentials, RoleDraft, Service, ServiceError, TokenPair};
+use issuer::service::{
+    Caller, ClientCredentials, Credentials, OauthClient, RoleDraft, Service, ServiceClient, ServiceError,
+    TokenPair,
+};
 use issuer::settings::Settings;
 use issuer::signing::{KeyFile, KeyPolicy, SealingKey, SigningKeys};
 use issuer::store::key::{self, NewKey, StoredKey};
@@ -56,6 +59,7 @@ pub fn settings(database: &Database) -> Settings {
     settings.limits.login_per_ip = Rate::Off;
     settings.limits.login_per_account = Rate::Off;
     settings.limits.register_per_ip = Rate::Off;
+    settings.limits.client_per_ip = Rate::Off;
     settings
 }
 
@@ -170,8 +174,42 @@ impl World {
         self.service.create_role(&by.caller, &draft).await.unwrap()
     }
 
+    /// A client with these roles; its secret.
+    pub async fn client(&self, name: &str, roles: &[&str]) -> SecretString {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let secret = self
+            .service
+            .create_client(&name.parse().unwrap(), &roles)
+            .await
+            .unwrap();
+        secret.text().clone()
+    }
+
+    /// The client of this name, if this is its secret.
+    pub async fn prove(&self, name: &str, secret: &SecretString) -> Option<ServiceClient> {
+        let presented = ClientCredentials {
+            name: name.to_owned(),
+            secret: Some(secret.clone()),
+        };
+        match self.service.authenticate_client(presented, HERE).await.unwrap() {
+            Some(OauthClient::Service(client)) => Some(client),
+            Some(OauthClient::Web) | None => None,
+        }
+    }
+
+    /// An access token in a client's own name, if this is its secret.
+    pub async fn client_token(&self, name: &str, secret: &SecretString) -> Option<SecretString> {
+        let client = self.prove(name, secret).await?;
+        let token = self.service.service_token(&client).await.unwrap();
+        token.map(|token| token.access_token)
+    }
+
     pub fn signed(&self, pair: &TokenPair) -> SignedToken {
-        let token = CompactToken::parse(pair.access_token.expose_secret()).unwrap();
+        self.signed_token(&pair.access_token)
+    }
+
+    pub fn signed_token(&self, token: &SecretString) -> SignedToken {
+        let token = CompactToken::parse(token.expose_secret()).unwrap();
         let keyring = self.service.keys.current();
         let key = keyring.set().get(token.kid()).unwrap();
         token.verify(key).unwrap()
@@ -194,12 +232,17 @@ impl World {
 
     /// What a verifier that has every fact says of a token.
     pub async fn refusal(&self, pair: &TokenPair) -> Option<Refusal> {
+        self.refusal_of(&pair.access_token).await
+    }
+
+    /// The same of an access token, whoever's.
+    pub async fn refusal_of(&self, token: &SecretString) -> Option<Refusal> {
         let set = RevocationSet::default();
         let mut work = self.service.store.read().await.unwrap();
         for entry in outbox::live_after(&mut work, 0).await.unwrap() {
             set.apply(&entry.revocation);
         }
-        let signed = self.signed(pair);
+        let signed = self.signed_token(token);
         let now = self.service.clock.now().to_seconds();
         let valid = signed.validate(&self.service.policy.claims, now).unwrap();
         set.check(valid).err()

@@ -42,6 +42,23 @@ impl Request {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// `Authorization: Basic`, of a client.
+    #[must_use]
+    pub fn basic(self, name: &str, secret: &str) -> Self {
+        let pair = shared::encoding::base64(format!("{name}:{secret}").as_bytes());
+        self.header("authorization", format!("Basic {pair}"))
+    }
+
+    /// A form as the body.
+    #[must_use]
+    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+    }
+
     /// A cookie.
     #[must_use]
     pub fn cookie(self, name: &str, value: &str) -> Self {
@@ -255,7 +272,39 @@ impl Answer {
                 "{what}: RFC 9110 wants a challenge: {challenge:?}"
             );
         }
+        if kind == "forbidden" {
+            let challenge = self.header("www-authenticate").unwrap_or_default();
+            assert!(
+                challenge.starts_with("Bearer realm=") && challenge.ends_with("error=\"insufficient_scope\""),
+                "{what}: RFC 6750 section 3.1: {challenge}"
+            );
+        }
         problem
+    }
+
+    /// An error of OAuth: its status, its code, and the form that each of them has (RFC 6749 section 5.2).
+    #[track_caller]
+    pub fn oauth_error(&self, status: u16, error: &str) -> Value {
+        self.is(status);
+        let what = &self.what;
+        assert_eq!(self.header("content-type"), Some("application/json"), "{what}");
+        assert_eq!(self.header("cache-control"), Some("no-store"), "{what}");
+        assert_eq!(self.header("pragma"), Some("no-cache"), "{what}");
+        let body: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(body["error"], error, "{what}: {body}");
+        let description = body["error_description"].as_str().unwrap();
+        let is_allowed = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
+        assert!(
+            !description.is_empty() && description.chars().all(is_allowed),
+            "{what}: {body}"
+        );
+        let challenge = self.header("www-authenticate");
+        assert_eq!(
+            challenge.is_some_and(|challenge| challenge.starts_with("Basic realm=")),
+            status == 401,
+            "{what}: {challenge:?}"
+        );
+        body
     }
 
     /// A 401 `invalid-token` (or `not-signed-in`, for `missing`) for this reason.

@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 pub use client::{Answer, Request};
 pub use clock::ShiftedClock;
 pub use database::{Database, OwnDatabase};
-pub use people::{ADMIN, PASSWORD, Person, ROLE_EDITOR, USER};
+pub use people::{ADMIN, Machine, PASSWORD, Person, ROLE_EDITOR, USER};
 
 /// Makes each test of a file run on SQLite and on PostgreSQL. A test is an `async fn(Database)`.
 #[macro_export]
@@ -75,6 +75,7 @@ password.max_concurrent = 2
 limits.login_per_ip = "off"
 limits.login_per_account = "off"
 limits.register_per_ip = "off"
+limits.client_per_ip = "off"
 cors.allowed_origins = ["https://app.example.org"]
 portal.allowed_return_hosts = ["movies.example.org"]
 shutdown_grace = "2s"
@@ -243,7 +244,7 @@ impl Site {
 }
 
 /// Tables that requests write to.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "users",
     "roles",
     "user_roles",
@@ -251,6 +252,8 @@ const TABLES: [&str; 7] = [
     "refresh_tokens",
     "login_history",
     "outbox",
+    "clients",
+    "client_roles",
 ];
 
 /// What a token says, unjudged.

@@ -1,7 +1,8 @@
 use issuer::service::Credentials;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Answer, Site, claims};
+use super::{Answer, Request, Site, claims};
 
 /// Everybody's password, where it does not matter.
 pub const PASSWORD: &str = "follow the white rabbit";
@@ -44,7 +45,48 @@ impl Person {
     }
 }
 
+/// A service that takes tokens in its own name.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its name.
+    pub name: String,
+    /// Its secret.
+    pub secret: String,
+}
+
 impl Site {
+    /// Makes a client as the command line does, with roles by their names.
+    pub async fn machine(&self, name: &str, roles: &[&str]) -> Machine {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let secret = self
+            .service
+            .create_client(&name.parse().unwrap(), &roles)
+            .await
+            .unwrap();
+        Machine {
+            name: name.to_owned(),
+            secret: secret.text().expose_secret().to_owned(),
+        }
+    }
+
+    /// A request of a client, to be sent.
+    pub fn oauth(&self, endpoint: &str, machine: &Machine, form: &[(&str, &str)]) -> Request {
+        let request = self.post(&format!("/oauth2/{endpoint}"));
+        request.basic(&machine.name, &machine.secret).form(form)
+    }
+
+    /// A request of the site's own client, which has no secret.
+    pub fn web(&self, endpoint: &str, form: &[(&str, &str)]) -> Request {
+        let form = [&[("client_id", "web")], form].concat();
+        self.post(&format!("/oauth2/{endpoint}")).form(&form)
+    }
+
+    /// A token in a service's own name.
+    pub async fn machine_token(&self, machine: &Machine) -> String {
+        let asked = self.oauth("token", machine, &[("grant_type", "client_credentials")]);
+        let tokens = asked.send().await.ok(200);
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
     /// Asks for a registration.
     pub async fn try_register(&self, login: &str, password: &str) -> Answer {
         let body = json!({"login": login, "password": password});

@@ -21,4 +21,5 @@ mod process;
 mod reload;
 mod spoofing;
 mod stand;
+mod standard_endpoints;
 mod table;

@@ -25,14 +25,14 @@ const ASKED_FOR: Duration = Duration::from_secs(4);
 /// It takes some 16 s, and on a slow machine longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-fn kid(token: &str) -> String {
+pub(crate) fn kid(token: &str) -> String {
     let header = base64url_decode(token.split('.').next().unwrap().as_bytes()).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
     header["kid"].as_str().unwrap().to_owned()
 }
 
 /// What an operator's command says, which succeeds.
-fn operate(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn operate(folder: &Path, arguments: &[&str]) -> String {
     let (status, said) = ended(command(folder).args(arguments));
     assert_eq!(status, Some(0), "{arguments:?}: {said}");
     said

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod etl;
 #[cfg(test)]
 mod keys;
@@ -10,6 +12,8 @@ mod keys;
 mod labels;
 #[cfg(test)]
 mod revocation;
+#[cfg(test)]
+mod services;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

@@ -17,6 +17,7 @@ const ADDRESS_BYTES: usize = 8;
 pub(in crate::rate_limit) enum Table {
     Login,
     Registration,
+    Client,
 }
 
 impl Table {
@@ -24,6 +25,7 @@ impl Table {
         match self {
             Self::Login => "login",
             Self::Registration => "registration",
+            Self::Client => "client",
         }
     }
 }

@@ -78,6 +78,7 @@ fn hourly(count: u32) -> LimitSettings {
         login_per_ip: rate,
         login_per_account: rate,
         register_per_ip: rate,
+        client_per_ip: rate,
     }
 }
 
@@ -118,6 +119,24 @@ async fn issuers_count_together() {
         assert_eq!((login.is_ok(), registration.is_ok()), (admitted, admitted));
     }
     assert_eq!(one.central().fallbacks() + other.central().fallbacks(), 0);
+}
+
+#[tokio::test]
+async fn clients_that_failed_at_one_issuer_have_one_try_at_another() {
+    let Some((_server, one, other)) = two("limits: clients", hourly(4)).await else {
+        return;
+    };
+    let (here, there) = (ip("192.0.2.1"), ip("192.0.2.2"));
+    for _ in 0..4 {
+        one.limits.admit_client_from(here).unwrap();
+        one.limits.client_failed_from(here).await;
+    }
+    assert!(one.limits.admit_client_from(here).is_err());
+    other.limits.admit_client_from(here).unwrap();
+    other.limits.client_failed_from(here).await;
+    assert!(other.limits.admit_client_from(here).is_err());
+    other.limits.client_failed_from(there).await;
+    other.limits.admit_client_from(there).unwrap();
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ const PAGE: i64 = 1000;
 /// without its last commits. `false`, and nothing is done, if the lease is not ours.
 ///
 /// Each fact that is not in the outbox is written there, without a number, and takes effect again: a session ends, a
-/// subject's `ver` and the roles' `rver` are at least what the fact asks for. It is kept for as long as the stream
+/// subject's `ver` and the roles' `rver` are at least what the fact asks for; a client that this is about needs a new secret.
+/// It is kept for as long as the stream
 /// says, and at least for as long as if it were new. The greatest sequence number ever given is at least
 /// `at_least_seq`, and no stream that was begun before this term will be gone on with: what it says about labels is not
 /// what the database says.
@@ -107,10 +108,18 @@ async fn take_effect(work: &mut Work, fact: &Fact) -> Result<(), StoreError> {
     const END_SESSION: Statement =
         Statement::both("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL");
     const RAISE_VER: Statement = Statement::both("UPDATE users SET ver = $2 WHERE id = $1 AND ver < $2");
+    // Its secret was replaced, or it was deleted: the one that the database remembers must not work again.
+    const CLOSE_CLIENT: Statement =
+        Statement::both("UPDATE clients SET ver = $2, secret_digest = $3 WHERE id = $1 AND ver < $2");
     const RAISE_RVER: Statement = Statement::both("UPDATE role_version SET rver = $1 WHERE rver < $1");
     let (statement, arguments) = match fact {
         Fact::Session { session } => (&END_SESSION, args![*session, work.now().await?]),
-        Fact::Subject { subject, min_ver } => (&RAISE_VER, args![*subject, *min_ver]),
+        Fact::Subject { subject, min_ver } => {
+            let nothing: &[u8] = &[];
+            let closing = args![*subject, *min_ver, nothing];
+            work.execute(&CLOSE_CLIENT, closing).await?;
+            (&RAISE_VER, args![*subject, *min_ver])
+        }
         Fact::Role { min_rver, .. } => (&RAISE_RVER, args![*min_rver]),
         // Their row is all there is.
         Fact::Token { .. } | Fact::Key { .. } => return Ok(()),

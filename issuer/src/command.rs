@@ -2,8 +2,10 @@
 
 mod film_labels;
 mod keys;
+mod password;
 mod serve;
 mod superuser;
+mod user;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use shared::time::SystemClock;
 pub use film_labels::FilmLabelsCommand;
 pub use keys::KeysCommand;
 pub use serve::{NoFeed, feed_of, serve};
+pub use user::UserCommand;
 
 use crate::app::open_store;
+use crate::service::ServiceError;
 use crate::settings::Settings;
 
 /// What an operator does with the issuer's data.
@@ -27,6 +31,9 @@ pub enum AdminCommand {
     /// Make a superuser, to whom everything is allowed
     #[command(subcommand)]
     Superuser(SuperuserCommand),
+    /// People: their passwords, and whether their accounts may be used
+    #[command(subcommand)]
+    User(UserCommand),
     /// Take in or give out which films carry which labels
     #[command(subcommand)]
     FilmLabels(FilmLabelsCommand),
@@ -84,6 +91,7 @@ pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
         AdminCommand::Superuser(SuperuserCommand::Create(arguments)) => {
             superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
+        AdminCommand::User(command) => user::run(&command, settings).await,
         AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
         AdminCommand::Keys(command) => keys::run(&command, settings).await.map(|()| Exit::Done),
         AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),
@@ -113,6 +121,20 @@ async fn migrate(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> 
     store.close().await;
     print("The schema is up to date.");
     Ok(())
+}
+
+/// Why a use case was not carried out, for an operator: of fields that cannot be taken, what is wrong with each.
+fn refused(error: ServiceError) -> Box<dyn std::error::Error> {
+    match error {
+        ServiceError::Invalid(faults) => {
+            let faults: Vec<String> = faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.field, fault.message))
+                .collect();
+            faults.join("; ").into()
+        }
+        error => error.into(),
+    }
 }
 
 /// Says what is wrong, with its causes, on standard error.

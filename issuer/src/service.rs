@@ -9,6 +9,7 @@ mod label;
 mod login;
 mod logout;
 mod maintenance;
+mod operator;
 mod refresh;
 mod register;
 mod role;

@@ -16,6 +16,7 @@ mod backup;
 mod film_labels;
 mod keys;
 mod serving;
+mod user;
 
 /// What must never be seen in an output.
 const SECRETS: [&str; 2] = ["hunter2-of-the-database", "tumble down the burrow"];

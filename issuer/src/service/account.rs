@@ -147,17 +147,15 @@ impl Service {
         let attempt = self.limits.admit_login_to(&current.login, from).await?;
         let stored = user::password_by_id(&mut self.store.read().await?, current.id)
             .await?
-            .ok_or(ServiceError::NotFound)?
-            .hash;
+            .ok_or(ServiceError::NotFound)?;
         // A guess that breaks off counts as a failure.
         let verdict = self
-            .passwords
-            .verify(&Password::presented(given), Some(&stored))
+            .check_password(&Password::presented(given), Some(&stored))
             .await?;
         match verdict {
             Verdict::Right { .. } => {
                 attempt.succeeded().await;
-                Ok(Some(stored))
+                Ok(Some(stored.hash))
             }
             Verdict::Wrong => {
                 attempt.failed();

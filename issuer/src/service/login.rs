@@ -7,7 +7,7 @@ use shared::id::SubjectId;
 
 use super::{Credentials, Origin, Service, ServiceError, TokenPair};
 use crate::login::LoginName;
-use crate::password::{Password, Verdict};
+use crate::password::{HashFailure, Password, PoolError, Verdict};
 use crate::rate_limit::{LoginAttempt, TooMany};
 use crate::store::login_history::{self, Outcome};
 use crate::store::user::{self, PasswordRecord};
@@ -57,10 +57,7 @@ impl Service {
                 None => None,
             };
             // No connection is held while hashing.
-            let verdict = self
-                .passwords
-                .verify(&password, record.as_ref().map(|record| &record.hash))
-                .await?;
+            let verdict = self.check_password(&password, record.as_ref()).await?;
             let (Some(record), Verdict::Right { outdated }) = (&record, verdict) else {
                 let user = record.map(|record| record.id);
                 self.write_attempt(user, Outcome::WrongPassword, origin).await?;
@@ -81,6 +78,26 @@ impl Service {
             }
         }
         Err(ServiceError::InvalidCredentials)
+    }
+
+    /// What a presented password is, checked against what is stored, if anything is. Where that cannot be checked at all, no
+    /// password is right; the operator is told, and not the caller, to whom it would tell that there is such a login.
+    pub(super) async fn check_password(
+        &self,
+        password: &Password,
+        record: Option<&PasswordRecord>,
+    ) -> Result<Verdict, ServiceError> {
+        let checked = self
+            .passwords
+            .verify(password, record.map(|record| &record.hash))
+            .await;
+        match (checked, record) {
+            (Err(PoolError::Failed(HashFailure::Refused(refused))), Some(record)) => {
+                tracing::error!(user = %record.id, %refused, "a stored hash cannot be checked: set a new password");
+                Ok(Verdict::Wrong)
+            }
+            (checked, _) => Ok(checked?),
+        }
     }
 
     /// Begins the session, if the hash is still the one that was verified and the account active. `None` if not.

@@ -1,5 +1,6 @@
 //! The issuer's commands, which `usher` has as well.
 
+mod bulk;
 mod film_labels;
 mod keys;
 mod password;

@@ -32,7 +32,7 @@ pub enum AdminCommand {
     /// Make a superuser, to whom everything is allowed
     #[command(subcommand)]
     Superuser(SuperuserCommand),
-    /// People: their passwords, and whether their accounts may be used
+    /// People: brought along from elsewhere, given out, their passwords, and whether their accounts may be used
     #[command(subcommand)]
     User(UserCommand),
     /// Take in or give out which films carry which labels

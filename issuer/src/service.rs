@@ -16,6 +16,8 @@ mod role;
 mod session;
 mod sign_in;
 mod superuser;
+mod user_export;
+mod user_import;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub use label::LabelDraft;
 pub use role::{RoleDraft, UserRoles};
 pub use sign_in::{Credentials, TokenPair};
 pub use superuser::Superuser;
+pub use user_export::ExportedUser;
+pub use user_import::{UserFault, UserImport, UserImportOutcome, UserLine};
 
 use crate::password::{HashingPool, PasswordPolicy};
 use crate::publish::Publisher;

@@ -1,12 +1,17 @@
-//! `user set-password`, `user disable` and `user enable`.
+//! `user import`, `user export`, `user set-password`, `user disable` and `user enable`.
+
+mod export;
+mod import;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use shared::cli::Exit;
 use shared::time::SystemClock;
 
+use super::bulk::Source;
 use super::{password, print, refused};
 use crate::app::{Feed, Issuer};
 use crate::service::{Credentials, ServiceError};
@@ -15,6 +20,12 @@ use crate::settings::Settings;
 /// `user …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum UserCommand {
+    /// Bring people along from another system, with the hashes of their passwords, one on each line as JSON
+    #[command(long_about = IMPORT_HELP)]
+    Import(ImportUsers),
+    /// Give out everybody as lines that can be imported, in the order of logins. There are the hashes of all passwords in
+    /// them: secrets. On standard output if no file is named
+    Export(ExportUsers),
     /// Give somebody a new password, which ends all of their sessions at once, at every edge. It is asked for, never taken
     /// as an argument
     SetPassword(SetPassword),
@@ -22,6 +33,35 @@ pub enum UserCommand {
     Disable(Whose),
     /// Let somebody use their account again
     Enable(Whose),
+}
+
+const IMPORT_HELP: &str = "\
+Bring people along from another system, with the hashes of their passwords, one on each line as JSON:
+
+  {\"login\":\"neo\",\"password_hash\":\"pbkdf2_sha256$1000000$…\",\"roles\":[\"editor\"],
+   \"active\":true,\"superuser\":false,\"created_at\":\"2020-01-31T12:00:00Z\"}
+
+`login` and `password_hash` are needed. Logins are folded as at registration. Hashes may be argon2, bcrypt, scrypt or PBKDF2,
+as PHC, Django or passlib write them; at the first login the password is hashed anew. Everybody gets the role `user`, and
+besides those that `roles` names, which must be there; \"!user\" among them leaves `user` out.
+
+A login that is there already is counted and passed over, so that an import that broke off is simply run again. Lines that
+cannot be taken are told by their number, and keep no other from being taken: the exit status is 3 then. So is a line whose
+login, folded, is that of an earlier one.";
+
+/// `user import …`
+#[derive(Clone, Debug, Args)]
+pub struct ImportUsers {
+    /// The file; `-` for standard input
+    file: PathBuf,
+}
+
+/// `user export …`
+#[derive(Clone, Debug, Args)]
+pub struct ExportUsers {
+    /// The file to write, which appears when it is complete, for its owner alone to read
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// `user set-password …`
@@ -45,6 +85,20 @@ pub struct Whose {
 /// Carries one of them out.
 pub(super) async fn run(command: &UserCommand, settings: &Settings) -> Result<Exit, Box<dyn Error>> {
     match command {
+        UserCommand::Import(arguments) => {
+            // Before the database is opened: a file that is not there makes none.
+            let source = Source::open(&arguments.file)?;
+            let issuer = open(settings).await?;
+            let outcome = import::import(source, issuer.service()).await;
+            issuer.service().store.close().await;
+            return outcome;
+        }
+        UserCommand::Export(arguments) => {
+            let issuer = open(settings).await?;
+            let outcome = export::export(arguments.output.as_deref(), issuer.service()).await;
+            issuer.service().store.close().await;
+            outcome
+        }
         UserCommand::SetPassword(arguments) => set_password(arguments, settings).await,
         UserCommand::Disable(Whose { login }) => set_active(login, false, settings).await,
         UserCommand::Enable(Whose { login }) => set_active(login, true, settings).await,

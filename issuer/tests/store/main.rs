@@ -25,4 +25,5 @@ mod overlap;
 mod refresh;
 mod relay;
 mod superusers;
+mod users;
 mod world;

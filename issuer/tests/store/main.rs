@@ -19,6 +19,7 @@ mod feed;
 mod feed_labels;
 mod feed_overlap;
 mod feed_restore;
+mod history;
 mod keys;
 mod listener;
 mod overlap;

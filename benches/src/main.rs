@@ -7,6 +7,7 @@ mod http;
 mod report;
 mod revocation;
 mod server;
+mod users;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,8 @@ struct Arguments {
 enum Bench {
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
+    /// Users: how fast they move in, and how their database finds them again
+    Users(users::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
     };
     match &arguments.bench {
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
+        Bench::Users(bench) => users::run(bench, &mut show)?,
     }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_vec_pretty(&reports)?;

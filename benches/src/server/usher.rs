@@ -34,6 +34,17 @@ impl Programs {
         Ok(Self(target.join("release")))
     }
 
+    /// One that runs to its end, in a folder, with these settings, variables of the environment.
+    pub fn command(&self, name: &str, settings: &[(&str, &str)], folder: &Path) -> Command {
+        let mut command = Command::new(self.0.join(name));
+        command
+            .current_dir(folder)
+            .env_clear()
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null());
+        command
+    }
+
     /// Starts one with these settings, variables of the environment, and waits until it has said where it listens.
     ///
     /// `listens` is how it says so.

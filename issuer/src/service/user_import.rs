@@ -2,7 +2,7 @@
 
 mod line;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use shared::id::{RoleId, SubjectId};
 use shared::limits;
@@ -149,8 +149,8 @@ impl UserImport<'_> {
         now: UnixMillis,
     ) -> Result<Vec<(u64, UserLine, Vec<RoleId>)>, ServiceError> {
         let lines = std::mem::take(&mut self.users);
-        let named: HashSet<&str> = lines.iter().flat_map(|(_, line)| line.roles()).collect();
-        let roles = role::ids_of(work, &named).await?;
+        let named: BTreeSet<&str> = lines.iter().flat_map(|(_, line)| line.roles()).collect();
+        let roles = role::ids_of(work, &Vec::from_iter(named)).await?;
         let (mut seen, mut good) = (HashSet::new(), Vec::with_capacity(lines.len()));
         for (number, line) in lines {
             match roles_of(&line, &roles) {

@@ -1,6 +1,6 @@
 //! Roles, and who has them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::json;
 use shared::id::{RoleId, SubjectId};
@@ -159,7 +159,7 @@ pub async fn delete(work: &mut Work, id: RoleId) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
-pub async fn ids_of(work: &mut Work, names: &HashSet<&str>) -> Result<HashMap<String, RoleId>, StoreError> {
+pub async fn ids_of(work: &mut Work, names: &[&str]) -> Result<HashMap<String, RoleId>, StoreError> {
     const IDS: Statement = Statement::each(
         "SELECT id, name FROM roles WHERE name = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) \
          ORDER BY id FOR KEY SHARE",

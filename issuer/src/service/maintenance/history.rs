@@ -23,7 +23,7 @@ impl Service {
             match made {
                 Made::There => {}
                 Made::Now => {
-                    tracing::info!(month = %begin, "the login history has a partition for another month")
+                    tracing::info!(month = %begin, "the login history has a partition for another month");
                 }
                 Made::Left => tracing::warn!(
                     month = %begin,

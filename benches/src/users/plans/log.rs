@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+/// Indexes that are named; of more, how many there are.
+const NAMED_MAX: usize = 3;
+
 /// How a statement was run.
 #[derive(Debug)]
 pub struct Plan {
@@ -23,12 +26,13 @@ pub struct Plan {
 impl Plan {
     /// The indexes in words.
     pub fn indexes(&self) -> String {
-        let mut indexes = self.indexes.iter();
-        match (indexes.next(), indexes.len()) {
-            (None, _) if self.written.is_empty() => "no table".to_owned(),
-            (None, _) => "writes alone".to_owned(),
-            (Some(first), 0) => first.clone(),
-            (Some(first), more) => format!("{first} and {more} more"),
+        let named: Vec<&str> = self.indexes.iter().take(NAMED_MAX).map(String::as_str).collect();
+        let (named, more) = (named.join(", "), self.indexes.len().saturating_sub(NAMED_MAX));
+        match (named.as_str(), more) {
+            ("", _) if self.written.is_empty() => "no table".to_owned(),
+            ("", _) => "writes alone".to_owned(),
+            (_, 0) => named,
+            (_, more) => format!("{named} and {more} more"),
         }
     }
 

@@ -147,6 +147,10 @@ fn broken_settings_are_told_by_key_and_cure() {
             "tokens.access_ttl = '0s'",
             ["1:", "tokens.access_ttl", "expected"],
         ),
+        (
+            "password.failure_floor = '11s'",
+            ["1:", "password.failure_floor", "0s to 10s"],
+        ),
         ("listen = 'nowhere'", ["1:10", "listen", "`127.0.0.1:8080`"]),
         (
             "trusted_proxies = 'everyone'",

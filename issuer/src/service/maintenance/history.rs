@@ -31,6 +31,8 @@ impl Service {
                 ),
                 Made::Busy => {
                     tracing::debug!(month = %begin, "the login history is busy: its partition is made later");
+                    // Logins waited behind this one; they are not to wait for the next too.
+                    return Ok(());
                 }
             }
         }

@@ -6,7 +6,7 @@ use shared::crypto::random;
 use zeroize::Zeroizing;
 
 use super::Password;
-use super::stored::{HashRefused, Stored};
+use super::stored::Stored;
 
 /// Bytes of a new salt (RFC 9106 section 3.1).
 pub(super) const SALT_BYTES: usize = 16;
@@ -34,7 +34,7 @@ impl HashParams {
 
 /// What a presented password is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Not the one that was stored.
     Wrong,
     /// The one that was stored.
@@ -47,9 +47,6 @@ pub enum Verdict {
 /// Why there is no hash, or no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum HashFailure {
-    /// What is stored is no hash that can be checked.
-    #[error("the stored hash is refused")]
-    Refused(#[from] HashRefused),
     /// A new hash could not be written down.
     #[error("the hash could not be encoded")]
     Encoding(#[source] argon2::password_hash::Error),
@@ -143,7 +140,7 @@ impl Hasher {
     }
 
     /// Does the work of a check that has nothing to check.
-    pub(super) fn spend(&self, password: &Password, memory: &mut Memory) -> Result<(), HashFailure> {
+    fn spend(&self, password: &Password, memory: &mut Memory) -> Result<(), HashFailure> {
         for (form, _) in password.forms() {
             self.compute(form, &self.nobody, memory)?;
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::limits::STORED_HASH_MEMORY_KIB_MAX;
-use shared::time::Clock;
+use shared::time::{BootTime, Clock};
 use tokio::sync::oneshot;
 
 use super::hash::{HashFailure, HashParams, Hasher, Memory, Verdict};
@@ -69,6 +69,36 @@ pub struct PoolSettings {
     pub queue: usize,
     /// A wrong password is told no sooner than this after its check began, whatever it was checked against.
     pub failure_floor: Duration,
+}
+
+/// What came of a check.
+#[derive(Debug)]
+pub enum Checked {
+    /// The password is the one that was stored.
+    Right {
+        /// Whether the stored hash is weaker than a new one would be, or of another kind: hash again.
+        outdated: bool,
+    },
+    /// It is not.
+    Wrong(Wrong),
+}
+
+/// A wrong password, of which the caller is not to hear before a time.
+#[derive(Debug)]
+pub struct Wrong {
+    /// Why no password could have been right, where that is so.
+    pub refused: Option<HashRefused>,
+    began: BootTime,
+    floor: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Wrong {
+    /// Returns when it may be told. What is to be written down is written before: whoever asked may not wait for the answer.
+    pub async fn may_be_told(self) {
+        let taken = self.clock.boot().since(self.began);
+        tokio::time::sleep(self.floor.saturating_sub(taken)).await;
+    }
 }
 
 /// A bounded pool of hashing threads. They end when it is dropped; what then still waits is not run.
@@ -135,50 +165,47 @@ impl HashingPool {
         self.run(0, move |memory| hasher.hash(&password, memory)).await
     }
 
-    /// Compares a password with the stored hash of a login. `None`, for a login that is not known, is always
-    /// [`Verdict::Wrong`].
+    /// Compares a password with the stored hash of a login. `None`, for a login that is not known, and a hash that is not
+    /// understood or asks for too much, are always [`Checked::Wrong`].
     ///
     /// Whatever is stored, and whether anything is, a password that is not right costs the work of a hash with the configured
-    /// parameters at least, and is told no sooner than [`PoolSettings::failure_floor`] after that work began. A stored hash
-    /// that takes longer to compute is told later.
+    /// parameters at least, and [`Wrong::may_be_told`] returns no sooner than [`PoolSettings::failure_floor`] after that work
+    /// began. A stored hash that takes longer to compute is told later.
     ///
     /// # Errors
     ///
     /// - [`PoolError::Overloaded`] if the queue is full.
-    /// - [`PoolError::Failed`] with [`HashFailure::Refused`] if the stored hash is not understood or asks for too much, told
-    ///   like a wrong password; with another failure if hashing failed.
+    /// - [`PoolError::Failed`] if hashing failed.
     pub async fn verify(
         &self,
         password: &Password,
         stored: Option<&SecretString>,
-    ) -> Result<Verdict, PoolError> {
+    ) -> Result<Checked, PoolError> {
         let (hasher, password, clock) = (
             Arc::clone(&self.hasher),
             password.clone(),
             Arc::clone(&self.clock),
         );
-        let stored = stored.map(|stored| Stored::read(stored.expose_secret(), hasher.wanted()));
-        let large_kib = match &stored {
-            Some(Ok(stored)) => self.large_kib(stored),
-            Some(Err(_)) | None => 0,
+        let read = stored.map(|stored| Stored::read(stored.expose_secret(), hasher.wanted()));
+        let (stored, refused) = match read.transpose() {
+            Ok(stored) => (stored, None),
+            Err(refused) => (None, Some(refused)),
         };
-        let (verdict, began) = self
-            .run(large_kib, move |memory| {
-                let began = clock.boot();
-                let verdict = match stored.transpose() {
-                    Ok(stored) => hasher.verify(&password, stored.as_ref(), memory),
-                    Err(refused) => hasher
-                        .spend(&password, memory)
-                        .and(Err(HashFailure::Refused(refused))),
-                };
-                Ok((verdict, began))
-            })
-            .await?;
-        if !matches!(verdict, Ok(Verdict::Right { .. })) {
-            let taken = self.clock.boot().since(began);
-            tokio::time::sleep(self.failure_floor.saturating_sub(taken)).await;
-        }
-        verdict.map_err(PoolError::Failed)
+        let large_kib = stored.as_ref().map_or(0, |stored| self.large_kib(stored));
+        let check = move |memory: &mut Memory| {
+            let began = clock.boot();
+            Ok((hasher.verify(&password, stored.as_ref(), memory)?, began))
+        };
+        let (verdict, began) = self.run(large_kib, check).await?;
+        Ok(match verdict {
+            Verdict::Right { outdated } => Checked::Right { outdated },
+            Verdict::Wrong => Checked::Wrong(Wrong {
+                refused,
+                began,
+                floor: self.failure_floor,
+                clock: Arc::clone(&self.clock),
+            }),
+        })
     }
 
     /// Whether a text is a hash that passwords can be checked against, within its bounds.

@@ -8,7 +8,7 @@ use shared::id::SubjectId;
 use super::register::login_taken;
 use super::{Caller, Service, ServiceError};
 use crate::login::LoginName;
-use crate::password::{Password, Verdict};
+use crate::password::{Checked, Password};
 use crate::store::user::{self, User};
 use crate::store::{Page, PageRequest, session};
 
@@ -149,16 +149,17 @@ impl Service {
             .await?
             .ok_or(ServiceError::NotFound)?;
         // A guess that breaks off counts as a failure.
-        let verdict = self
+        let checked = self
             .check_password(&Password::presented(given), Some(&stored))
             .await?;
-        match verdict {
-            Verdict::Right { .. } => {
+        match checked {
+            Checked::Right { .. } => {
                 attempt.succeeded().await;
                 Ok(Some(stored.hash))
             }
-            Verdict::Wrong => {
+            Checked::Wrong(wrong) => {
                 attempt.failed();
+                wrong.may_be_told().await;
                 Err(ServiceError::WrongPassword)
             }
         }

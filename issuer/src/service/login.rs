@@ -7,7 +7,7 @@ use shared::id::SubjectId;
 
 use super::{Credentials, Origin, Service, ServiceError, TokenPair};
 use crate::login::LoginName;
-use crate::password::{HashFailure, Password, PoolError, Verdict};
+use crate::password::{Checked, Password};
 use crate::rate_limit::{LoginAttempt, TooMany};
 use crate::store::login_history::{self, Outcome};
 use crate::store::user::{self, PasswordRecord};
@@ -57,10 +57,17 @@ impl Service {
                 None => None,
             };
             // No connection is held while hashing.
-            let verdict = self.check_password(&password, record.as_ref()).await?;
-            let (Some(record), Verdict::Right { outdated }) = (&record, verdict) else {
-                let user = record.map(|record| record.id);
-                self.write_attempt(user, Outcome::WrongPassword, origin).await?;
+            let outdated = match self.check_password(&password, record.as_ref()).await? {
+                Checked::Right { outdated } => outdated,
+                Checked::Wrong(wrong) => {
+                    let user = record.map(|record| record.id);
+                    self.write_attempt(user, Outcome::WrongPassword, origin).await?;
+                    wrong.may_be_told().await;
+                    return Err(ServiceError::InvalidCredentials);
+                }
+            };
+            // Nothing is right for a login that there is not.
+            let Some(record) = &record else {
                 return Err(ServiceError::InvalidCredentials);
             };
             if !record.active {
@@ -86,18 +93,15 @@ impl Service {
         &self,
         password: &Password,
         record: Option<&PasswordRecord>,
-    ) -> Result<Verdict, ServiceError> {
-        let checked = self
-            .passwords
-            .verify(password, record.map(|record| &record.hash))
-            .await;
-        match (checked, record) {
-            (Err(PoolError::Failed(HashFailure::Refused(refused))), Some(record)) => {
-                tracing::error!(user = %record.id, %refused, "a stored hash cannot be checked: set a new password");
-                Ok(Verdict::Wrong)
-            }
-            (checked, _) => Ok(checked?),
+    ) -> Result<Checked, ServiceError> {
+        let hash = record.map(|record| &record.hash);
+        let checked = self.passwords.verify(password, hash).await?;
+        if let (Checked::Wrong(wrong), Some(record)) = (&checked, record)
+            && let Some(refused) = &wrong.refused
+        {
+            tracing::error!(user = %record.id, %refused, "a stored hash cannot be checked: set a new password");
         }
+        Ok(checked)
     }
 
     /// Begins the session, if the hash is still the one that was verified and the account active. `None` if not.

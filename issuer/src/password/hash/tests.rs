@@ -1,6 +1,7 @@
 use secrecy::SecretString;
 
 use super::*;
+use crate::password::stored::HashRefused;
 
 const WANTED: HashParams = HashParams {
     memory_kib: 64,
@@ -12,11 +13,13 @@ fn password(text: &str) -> Password {
     Password::presented(&SecretString::from(text))
 }
 
-fn verify(text: &str, stored: &str) -> Result<Verdict, HashFailure> {
+fn verify(text: &str, stored: &str) -> Result<Verdict, HashRefused> {
     let hasher = Hasher::new(WANTED).unwrap();
     let mut memory = Memory::for_hasher(&hasher);
     let stored = Stored::read(stored, WANTED)?;
-    hasher.verify(&password(text), Some(&stored), &mut memory)
+    Ok(hasher
+        .verify(&password(text), Some(&stored), &mut memory)
+        .unwrap())
 }
 
 #[test]
@@ -94,10 +97,7 @@ fn a_stored_hash_that_asks_for_too_much_is_refused() {
     ] {
         let refused = verify("password", &format!("$argon2id$v=19${cost}${hash}"));
         assert!(
-            matches!(
-                refused,
-                Err(HashFailure::Refused(HashRefused::TooExpensive { .. }))
-            ),
+            matches!(refused, Err(HashRefused::TooExpensive { .. })),
             "{cost}: {refused:?}"
         );
     }
@@ -115,10 +115,7 @@ fn what_is_no_argon2_hash_is_unreadable() {
         "$argon2id$v=19$m=7,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
         &"$argon2id".repeat(1000),
     ] {
-        assert!(
-            matches!(verify("password", stored), Err(HashFailure::Refused(_))),
-            "{stored}"
-        );
+        assert!(verify("password", stored).is_err(), "{stored}");
     }
 }
 

@@ -61,12 +61,16 @@ async fn passwords_are_hashed_and_checked() {
     let pool = pool_of(CHEAP, 2, 4).unwrap();
     let stored = SecretString::from(pool.hash(&password("correct horse")).await.unwrap());
     let verify = async |text, stored| pool.verify(&password(text), stored).await.unwrap();
-    assert_eq!(
+    assert!(matches!(
         verify("correct horse", Some(&stored)).await,
-        Verdict::Right { outdated: false }
-    );
-    assert_eq!(verify("battery staple", Some(&stored)).await, Verdict::Wrong);
-    assert_eq!(verify("correct horse", None).await, Verdict::Wrong);
+        Checked::Right { outdated: false }
+    ));
+    for (text, stored) in [("battery staple", Some(&stored)), ("correct horse", None)] {
+        assert!(matches!(
+            verify(text, stored).await,
+            Checked::Wrong(Wrong { refused: None, .. })
+        ));
+    }
     assert_eq!(
         pool.counts(),
         PoolCounts {
@@ -77,17 +81,18 @@ async fn passwords_are_hashed_and_checked() {
 }
 
 #[tokio::test]
-async fn a_hash_of_gigabytes_fails() {
+async fn a_hash_of_gigabytes_is_wrong() {
     let pool = pool_of(CHEAP, 1, 1).unwrap();
     let stored = SecretString::from(
         "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
     );
-    let failed = pool.verify(&password("password"), Some(&stored)).await;
+    let checked = pool.verify(&password("password"), Some(&stored)).await;
     assert!(matches!(
-        failed,
-        Err(PoolError::Failed(HashFailure::Refused(
-            HashRefused::TooExpensive { .. }
-        )))
+        checked,
+        Ok(Checked::Wrong(Wrong {
+            refused: Some(HashRefused::TooExpensive { .. }),
+            ..
+        }))
     ));
 }
 
@@ -105,12 +110,15 @@ async fn a_wrong_password_is_told_no_sooner_than_the_floor() {
     let (bcrypt, broken) = (SecretString::from(bcrypt), SecretString::from("broken"));
     for stored in [None, Some(&own), Some(&bcrypt), Some(&broken)] {
         let began = SystemClock.boot();
-        let verdict = pool.verify(&password("wrong"), stored).await;
-        assert!(SystemClock.boot().since(began) >= FLOOR, "{verdict:?}");
-        match verdict {
-            Ok(verdict) => assert_eq!(verdict, Verdict::Wrong),
-            Err(error) => assert!(matches!(error, PoolError::Failed(HashFailure::Refused(_)))),
-        }
+        let Ok(Checked::Wrong(wrong)) = pool.verify(&password("wrong"), stored).await else {
+            panic!("it is wrong");
+        };
+        assert_eq!(
+            wrong.refused.is_some(),
+            stored.is_some_and(|stored| stored.expose_secret() == "broken")
+        );
+        wrong.may_be_told().await;
+        assert!(SystemClock.boot().since(began) >= FLOOR);
     }
 }
 

@@ -8,6 +8,7 @@ mod login;
 mod report;
 mod revocation;
 mod server;
+mod users;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,8 @@ enum Bench {
     Login(login::Arguments),
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
+    /// Users: how fast they move in, and how their database finds them again
+    Users(users::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     match &arguments.bench {
         Bench::Login(bench) => login::run(bench, &mut show)?,
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
+        Bench::Users(bench) => users::run(bench, &mut show)?,
     }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_vec_pretty(&reports)?;

@@ -197,7 +197,7 @@ impl Issuer {
             store,
             keys,
             refresh_secret,
-            passwords: build::hashing_pool(settings)?,
+            passwords: build::hashing_pool(settings, &clock)?,
             limits: Limits::new(build::limit_settings(settings), Arc::clone(&clock), central),
             publisher,
             feed_keys,

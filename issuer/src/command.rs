@@ -1,10 +1,13 @@
 //! The issuer's commands, which `usher` has as well.
 
+mod bulk;
 mod client;
 mod film_labels;
 mod keys;
+mod password;
 mod serve;
 mod superuser;
+mod user;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +22,10 @@ pub use client::ClientCommand;
 pub use film_labels::FilmLabelsCommand;
 pub use keys::KeysCommand;
 pub use serve::{NoFeed, feed_of, serve};
+pub use user::UserCommand;
 
 use crate::app::open_store;
+use crate::service::ServiceError;
 use crate::settings::Settings;
 
 /// What an operator does with the issuer's data.
@@ -32,6 +37,9 @@ pub enum AdminCommand {
     /// Services that take tokens in their own name, or introspect those of others
     #[command(subcommand)]
     Client(ClientCommand),
+    /// People: brought along from elsewhere, given out, their passwords, and whether their accounts may be used
+    #[command(subcommand)]
+    User(UserCommand),
     /// Take in or give out which films carry which labels
     #[command(subcommand)]
     FilmLabels(FilmLabelsCommand),
@@ -90,6 +98,7 @@ pub async fn run(command: AdminCommand, settings: &Settings) -> Exit {
             superuser::create(&arguments, settings).await.map(|()| Exit::Done)
         }
         AdminCommand::Client(command) => client::run(&command, settings).await.map(|()| Exit::Done),
+        AdminCommand::User(command) => user::run(&command, settings).await,
         AdminCommand::FilmLabels(command) => film_labels::run(&command, settings).await,
         AdminCommand::Keys(command) => keys::run(&command, settings).await.map(|()| Exit::Done),
         AdminCommand::Migrate => migrate(settings).await.map(|()| Exit::Done),
@@ -119,6 +128,20 @@ async fn migrate(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> 
     store.close().await;
     print("The schema is up to date.");
     Ok(())
+}
+
+/// Why a use case was not carried out, for an operator: of fields that cannot be taken, what is wrong with each.
+fn refused(error: ServiceError) -> Box<dyn std::error::Error> {
+    match error {
+        ServiceError::Invalid(faults) => {
+            let faults: Vec<String> = faults
+                .iter()
+                .map(|fault| format!("{}: {}", fault.field, fault.message))
+                .collect();
+            faults.join("; ").into()
+        }
+        error => error.into(),
+    }
 }
 
 /// Says what is wrong, with its causes, on standard error.

@@ -4,7 +4,9 @@ mod common;
 mod hash;
 mod policy;
 mod pool;
+mod stored;
 
-pub use hash::{HashFailure, HashParams, Verdict};
+pub use hash::{HashFailure, HashParams};
 pub use policy::{PASSWORD_CHARACTERS_MAX, Password, PasswordPolicy, PasswordRefused};
-pub use pool::{HashingPool, PoolCounts, PoolError, StartError};
+pub use pool::{Checked, HashingPool, PoolCounts, PoolError, PoolSettings, StartError, Wrong};
+pub use stored::HashRefused;

@@ -13,6 +13,7 @@ mod label;
 mod login;
 mod logout;
 mod maintenance;
+mod operator;
 mod refresh;
 mod register;
 mod revoke_token;
@@ -20,6 +21,8 @@ mod role;
 mod session;
 mod sign_in;
 mod superuser;
+mod user_export;
+mod user_import;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +44,8 @@ pub use revoke_token::RevokeError;
 pub use role::{RoleDraft, UserRoles};
 pub use sign_in::{Credentials, TokenPair};
 pub use superuser::Superuser;
+pub use user_export::ExportedUser;
+pub use user_import::{UserFault, UserImport, UserImportOutcome, UserLine};
 
 use crate::password::{HashingPool, PasswordPolicy};
 use crate::publish::Publisher;

@@ -217,3 +217,59 @@ pub const FILMS_AT_ONCE: u32 = 1000;
 
 /// Refused lines of a bulk request that are listed; the others are counted.
 pub const REFUSED_LINES_MAX: usize = 1000;
+
+/// A stored hash of a password, in bytes: PHC strings with every field at its longest are some 300.
+pub const STORED_HASH_BYTES_MAX: usize = 512;
+
+/// The most memory that a stored hash may ask for, in KiB, unless the configured parameters ask for more: 256 MiB, the most
+/// that common libraries call moderate.
+pub const STORED_HASH_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// The most work that a stored argon2 or scrypt hash may ask for, in KiB written over all passes, unless the configured
+/// parameters ask for more: 1 GiB, a second or so of a core.
+pub const STORED_HASH_WORK_KIB_MAX: u64 = 1024 * 1024;
+
+/// The most that a stored bcrypt hash may cost: some 3 s of a core, and each step more doubles it. 10 to 12 are usual.
+pub const BCRYPT_COST_MAX: u32 = 15;
+
+/// The most iterations of a stored PBKDF2 hash, over all blocks of its output: some 3 s of a core. Django's own default is
+/// past a million.
+pub const PBKDF2_ITERATIONS_MAX: u64 = 5_000_000;
+
+/// The fewest bytes that a stored hash compares, as PHC strings have it: with fewer, guesses are right by accident.
+pub const STORED_HASH_OUTPUT_BYTES_MIN: usize = 10;
+
+/// A failed login is told no sooner than this after its check began, if the settings say nothing else: several times what the
+/// issuer's own hash takes, so that most others fit in, and little for somebody who types again.
+pub const LOGIN_FAILURE_FLOOR: Duration = Duration::from_millis(250);
+
+/// The longest that an operator may choose instead: past it a typing error takes longer than people wait.
+pub const LOGIN_FAILURE_FLOOR_MAX: Duration = Duration::from_secs(10);
+
+/// A line of an import of users, in bytes: a login, a hash and [`ROLES_MAX`] roles of the greatest length fit.
+pub const USER_LINE_BYTES_MAX: usize = 32 * 1024;
+
+/// Users that are read or written in one step: bounds how long others wait for it.
+pub const USERS_AT_ONCE: u32 = 1000;
+
+/// Months for which the login history has its partition before they begin: an issuer that is away for as long loses
+/// nothing but the ease of dropping them whole.
+pub const HISTORY_MONTHS_AHEAD: u32 = 3;
+
+/// How long a change of the login history's partitions may wait for a lock, and so have logins wait behind it. It is tried
+/// again a minute later.
+pub const HISTORY_LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// Attempts that are moved into a partition of their own while logins wait. Where there are more, they stay where they are
+/// until retention deletes them.
+pub const HISTORY_MOVED_MAX: u32 = 20_000;
+
+/// How large the default partition may be for another one to be made, in bytes: all of it is read meanwhile, in half a second
+/// or so, while logins wait.
+pub const HISTORY_SCANNED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Attempts that retention deletes in one transaction.
+pub const HISTORY_DELETED_AT_ONCE: u32 = 5000;
+
+/// Such transactions in one round of maintenance: more is left for the next.
+pub const HISTORY_DELETIONS_MAX: u32 = 100;

@@ -1,6 +1,8 @@
 //! An issuer with its database and its Redis, the real programs, as an operator would set it up.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -51,8 +53,16 @@ impl Site {
             ("ISSUER__LIMITS__REGISTER_PER_IP", "off"),
         ];
         settings.extend(extra);
-        let create = ["superuser", "create", "--login", ROOT, "--password-stdin"];
-        programs.run("issuer", &settings, &create, &format!("{PASSWORD}\n"))?;
+        let mut create_root = programs.command("issuer", &settings, folder.path());
+        create_root.args(["superuser", "create", "--login", ROOT, "--password-stdin"]);
+        // As a file: a password is no argument.
+        let password = file("password");
+        std::fs::write(&password, format!("{PASSWORD}\n"))?;
+        let created = create_root
+            .stdin(File::open(password)?)
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(created.success(), "the superuser was not made");
         let issuer = programs.serve("issuer", &settings, "the issuer listens")?;
         let servers = format!("issuer on {database} and {}", redis.version());
         Ok(Self {

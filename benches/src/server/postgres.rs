@@ -1,6 +1,6 @@
 //! A PostgreSQL of a bench's own.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +16,7 @@ use super::{Process, free_port};
 pub struct Postgres {
     _process: Process,
     _folder: TempDir,
+    psql: PathBuf,
     url: String,
     version: String,
 }
@@ -23,6 +24,15 @@ pub struct Postgres {
 impl Postgres {
     /// Starts one, whose commits reach the disk or not. `None` if PostgreSQL is not installed.
     pub fn start(is_durable: bool) -> anyhow::Result<Option<Self>> {
+        Self::start_with(is_durable, &[], None)
+    }
+
+    /// Starts one with further settings (`name=value`), whose log goes to a file.
+    pub fn start_with(
+        is_durable: bool,
+        settings: &[&str],
+        log: Option<File>,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(programs) = programs() else {
             return Ok(None);
         };
@@ -78,6 +88,12 @@ impl Postgres {
         for name in ["fsync", "synchronous_commit", "full_page_writes"] {
             server.arg("-c").arg(format!("{name}={durable}"));
         }
+        for setting in settings {
+            server.args(["-c", setting]);
+        }
+        if let Some(log) = log {
+            server.stderr(log);
+        }
         // SIGINT has it end its sessions.
         let mut process = Process::start(&mut server, Signal::INT)?;
         let is_ready = || {
@@ -102,9 +118,25 @@ impl Postgres {
         Ok(Some(Self {
             _process: process,
             _folder: folder,
+            psql: programs.join("psql"),
             url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             version,
         }))
+    }
+
+    /// Runs SQL, as often as need be over several statements. What the last one gives, as text.
+    pub fn run(&self, sql: &str) -> anyhow::Result<String> {
+        let ran = Command::new(&self.psql)
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
+            .args(["--set", "ON_ERROR_STOP=1", "--command", sql, &self.url])
+            .output()
+            .context("psql")?;
+        ensure!(
+            ran.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        Ok(String::from_utf8(ran.stdout)?.trim().to_owned())
     }
 
     /// `postgres://…`
@@ -121,7 +153,7 @@ impl Postgres {
 /// Where `initdb` and `postgres` are: where distributions put the newest, or on the path.
 fn programs() -> Option<PathBuf> {
     let has_all = |folder: &Path| {
-        ["initdb", "postgres", "pg_isready"]
+        ["initdb", "postgres", "pg_isready", "psql"]
             .iter()
             .all(|name| folder.join(name).exists())
     };

@@ -1,7 +1,6 @@
 //! The project's own programs, built as they are shipped.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,30 +34,15 @@ impl Programs {
         Ok(Self(target.join("release")))
     }
 
-    /// Runs a command of one with these settings, to its end.
-    pub fn run(
-        &self,
-        name: &str,
-        settings: &[(&str, &str)],
-        arguments: &[&str],
-        input: &str,
-    ) -> anyhow::Result<()> {
-        let mut child = Command::new(self.0.join(name))
-            .args(arguments)
+    /// One that runs to its end, in a folder, with these settings, variables of the environment.
+    pub fn command(&self, name: &str, settings: &[(&str, &str)], folder: &Path) -> Command {
+        let mut command = Command::new(self.0.join(name));
+        command
+            .current_dir(folder)
             .env_clear()
             .envs(settings.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        // Dropped at once, so that the command reads to the end.
-        child
-            .stdin
-            .take()
-            .context("no input")?
-            .write_all(input.as_bytes())?;
-        ensure!(child.wait()?.success(), "{name} {arguments:?} failed");
-        Ok(())
+            .stdin(Stdio::null());
+        command
     }
 
     /// Starts one with these settings, variables of the environment, and waits until it has said where it listens.

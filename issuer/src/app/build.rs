@@ -14,7 +14,7 @@ use shared::token::ClaimsPolicy;
 
 use super::{RelayTask, StartError};
 use crate::http::{CookieSettings, Site};
-use crate::password::{self, HashParams, HashingPool, PasswordPolicy};
+use crate::password::{self, HashParams, HashingPool, PasswordPolicy, PoolSettings};
 use crate::publish::{Relay, RelaySettings, RelayStatus, StoreDatabase};
 use crate::rate_limit::{CentralLanes, LimitSettings, Rate};
 use crate::service::Policy;
@@ -139,7 +139,10 @@ pub(super) fn policy(settings: &Settings) -> Policy {
 }
 
 /// Where passwords are hashed.
-pub(super) fn hashing_pool(settings: &Settings) -> Result<HashingPool, password::StartError> {
+pub(super) fn hashing_pool(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+) -> Result<HashingPool, password::StartError> {
     let hashing = settings.password;
     let params = HashParams {
         memory_kib: hashing.memory_kib,
@@ -147,11 +150,13 @@ pub(super) fn hashing_pool(settings: &Settings) -> Result<HashingPool, password:
         parallelism: hashing.parallelism,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    HashingPool::new(
-        params,
-        hashing.max_concurrent.unwrap_or_else(cores),
-        hashing.queue,
-    )
+    let floor = hashing.failure_floor.at();
+    let settings = PoolSettings {
+        max_concurrent: hashing.max_concurrent.unwrap_or_else(cores),
+        queue: hashing.queue,
+        failure_floor: floor.map(HumanDuration::get).unwrap_or_default(),
+    };
+    HashingPool::new(params, settings, Arc::clone(clock))
 }
 
 /// How often may be tried.

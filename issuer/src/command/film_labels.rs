@@ -3,7 +3,6 @@
 mod export;
 mod format;
 mod import;
-mod lines;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use shared::cli::Exit;
 use shared::time::SystemClock;
 
 use self::format::Format;
+use super::bulk::Source;
 use super::complain;
 use crate::app::{Feed, Issuer};
 use crate::settings::Settings;
@@ -66,7 +66,7 @@ pub(super) async fn run(command: &FilmLabelsCommand, settings: &Settings) -> Res
     match command {
         FilmLabelsCommand::Import(arguments) => {
             // Before the database is opened: a file that is not there makes none.
-            let source = import::Source::open(&arguments.file)?;
+            let source = Source::open(&arguments.file)?;
             let issuer = open().await?;
             let outcome = import::import(source, format, issuer.service()).await;
             issuer.service().store.close().await;

@@ -73,6 +73,8 @@ impl PasswordRefused {
 #[derive(Clone)]
 pub struct Password {
     text: Zeroizing<String>,
+    /// As it was typed, where that is another text: other houses hash passwords as they come.
+    typed: Option<Zeroizing<String>>,
     possible: bool,
 }
 
@@ -111,7 +113,11 @@ impl Password {
         if common::contains(&folded) {
             return Err(PasswordRefused::Common);
         }
-        Ok(Self { text, possible: true })
+        Ok(Self {
+            text,
+            typed: None,
+            possible: true,
+        })
     }
 
     /// Takes a text that somebody offers as their password. What cannot be one is not right, at the same cost.
@@ -120,12 +126,16 @@ impl Password {
         if text.len() > RAW_BYTES_MAX {
             return Self {
                 text: Zeroizing::new(String::new()),
+                typed: None,
                 possible: false,
             };
         }
         // Rules are for new passwords: an imported one may be older than they are.
+        let normal = normalise(text);
+        let is_normal = *normal == text;
         Self {
-            text: normalise(text),
+            text: normal,
+            typed: (!is_normal).then(|| Zeroizing::new(text.to_owned())),
             possible: true,
         }
     }
@@ -133,6 +143,13 @@ impl Password {
     /// What is hashed.
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
+    }
+
+    /// What a stored hash may be of, and whether it is the one form that is hashed here. How many there are depends on what
+    /// was typed alone.
+    pub(super) fn forms(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let typed = self.typed.iter().map(|typed| (typed.as_bytes(), false));
+        std::iter::once((self.as_bytes(), true)).chain(typed)
     }
 
     /// Whether it could be right at all.

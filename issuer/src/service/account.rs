@@ -8,7 +8,7 @@ use shared::id::SubjectId;
 use super::register::login_taken;
 use super::{Caller, Service, ServiceError};
 use crate::login::LoginName;
-use crate::password::{Password, Verdict};
+use crate::password::{Checked, Password};
 use crate::store::audit::{self, Action};
 use crate::store::user::{self, User};
 use crate::store::{Page, PageRequest, session};
@@ -150,20 +150,19 @@ impl Service {
         let attempt = self.limits.admit_login_to(&current.login, from).await?;
         let stored = user::password_by_id(&mut self.store.read().await?, current.id)
             .await?
-            .ok_or(ServiceError::NotFound)?
-            .hash;
+            .ok_or(ServiceError::NotFound)?;
         // A guess that breaks off counts as a failure.
-        let verdict = self
-            .passwords
-            .verify(&Password::presented(given), Some(&stored))
+        let checked = self
+            .check_password(&Password::presented(given), Some(&stored))
             .await?;
-        match verdict {
-            Verdict::Right { .. } => {
+        match checked {
+            Checked::Right { .. } => {
                 attempt.succeeded().await;
-                Ok(Some(stored))
+                Ok(Some(stored.hash))
             }
-            Verdict::Wrong => {
+            Checked::Wrong(wrong) => {
                 attempt.failed();
+                wrong.may_be_told().await;
                 Err(ServiceError::WrongPassword)
             }
         }
@@ -194,12 +193,8 @@ impl Service {
             user::outdate_tokens(&mut work, id).await?;
             session::end_all_but(&mut work, id, None).await?;
         }
-        let action = if active {
-            Action::UserEnable
-        } else {
-            Action::UserDisable
-        };
-        audit::record(&mut work, caller.act(action).on(id)).await?;
+        let event = caller.act(Action::of_account(active));
+        audit::record(&mut work, event.on(id)).await?;
         work.commit().await?;
         Ok(self.publisher.committed().await?)
     }

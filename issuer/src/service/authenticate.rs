@@ -138,15 +138,7 @@ impl Service {
         if !session_lives {
             return Err(ServiceError::InvalidToken(Reason::Revoked));
         }
-        let target = locked.iter().find(|user| user.id == target).copied();
-        let other_superusers = locked
-            .iter()
-            .filter(|user| user.superuser && user.active && target.is_none_or(|target| target.id != user.id))
-            .count();
-        Ok(Actors {
-            target,
-            other_superusers,
-        })
+        Ok(Actors::of(&locked, target))
     }
 }
 
@@ -159,6 +151,15 @@ pub(super) struct Actors {
 }
 
 impl Actors {
+    /// Among users whose rows are locked, the one whom the act concerns.
+    pub(super) fn of(locked: &[user::Locked], target: SubjectId) -> Self {
+        let others = locked.iter().filter(|user| user.id != target);
+        Self {
+            target: locked.iter().find(|user| user.id == target).copied(),
+            other_superusers: others.filter(|user| user.superuser && user.active).count(),
+        }
+    }
+
     /// The target, or [`ServiceError::NotFound`].
     pub(super) fn found(&self) -> Result<user::Locked, ServiceError> {
         self.target.ok_or(ServiceError::NotFound)

@@ -189,17 +189,17 @@ fn film_id(text: &str) -> Option<FilmId> {
 }
 
 /// Somebody else's text, not too much of it.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
 /// A line that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedLine {
+pub struct RefusedLine<F = LineFault> {
     /// Its number, from 1.
     pub line: u64,
     /// Why.
-    pub fault: LineFault,
+    pub fault: F,
 }
 
 /// What came of an import.

@@ -7,7 +7,7 @@ use shared::id::SubjectId;
 
 use super::{Credentials, Origin, Service, ServiceError, TokenPair};
 use crate::login::LoginName;
-use crate::password::{Password, Verdict};
+use crate::password::{Checked, Password};
 use crate::rate_limit::{LoginAttempt, TooMany};
 use crate::store::login_history::{self, Outcome};
 use crate::store::user::{self, PasswordRecord};
@@ -57,13 +57,17 @@ impl Service {
                 None => None,
             };
             // No connection is held while hashing.
-            let verdict = self
-                .passwords
-                .verify(&password, record.as_ref().map(|record| &record.hash))
-                .await?;
-            let (Some(record), Verdict::Right { outdated }) = (&record, verdict) else {
-                let user = record.map(|record| record.id);
-                self.write_attempt(user, Outcome::WrongPassword, origin).await?;
+            let outdated = match self.check_password(&password, record.as_ref()).await? {
+                Checked::Right { outdated } => outdated,
+                Checked::Wrong(wrong) => {
+                    let user = record.map(|record| record.id);
+                    self.write_attempt(user, Outcome::WrongPassword, origin).await?;
+                    wrong.may_be_told().await;
+                    return Err(ServiceError::InvalidCredentials);
+                }
+            };
+            // Nothing is right for a login that there is not.
+            let Some(record) = &record else {
                 return Err(ServiceError::InvalidCredentials);
             };
             if !record.active {
@@ -81,6 +85,23 @@ impl Service {
             }
         }
         Err(ServiceError::InvalidCredentials)
+    }
+
+    /// What a presented password is, checked against what is stored, if anything is. Where that cannot be checked at all, no
+    /// password is right; the operator is told, and not the caller, to whom it would tell that there is such a login.
+    pub(super) async fn check_password(
+        &self,
+        password: &Password,
+        record: Option<&PasswordRecord>,
+    ) -> Result<Checked, ServiceError> {
+        let hash = record.map(|record| &record.hash);
+        let checked = self.passwords.verify(password, hash).await?;
+        if let (Checked::Wrong(wrong), Some(record)) = (&checked, record)
+            && let Some(refused) = &wrong.refused
+        {
+            tracing::error!(user = %record.id, %refused, "a stored hash cannot be checked: set a new password");
+        }
+        Ok(checked)
     }
 
     /// Begins the session, if the hash is still the one that was verified and the account active. `None` if not.

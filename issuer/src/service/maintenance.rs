@@ -1,11 +1,13 @@
 //! What is done by the clock: saying which lifetime is in use, and forgetting what is over.
 
+mod history;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Service, ServiceError};
-use crate::store::{login_history, outbox, session};
+use crate::store::{outbox, session};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -56,14 +58,14 @@ impl Service {
         let now = work.now().await?;
         let revocations = outbox::delete_expired(&mut work).await?;
         let sessions = session::delete_expired(&mut work, now.minus(SESSIONS_KEPT)).await?;
-        let attempts = match self.policy.history_retention {
-            Some(retention) => login_history::delete_before(&mut work, now.minus(retention)).await?,
-            None => 0,
-        };
         work.commit().await?;
-        if revocations + sessions + attempts > 0 {
-            tracing::debug!(revocations, sessions, attempts, "forgot what is over");
+        if revocations + sessions > 0 {
+            tracing::debug!(revocations, sessions, "forgot what is over");
         }
-        Ok(())
+        self.make_months(now).await?;
+        match self.policy.history_retention {
+            Some(retention) => self.forget_attempts(now.minus(retention)).await,
+            None => Ok(()),
+        }
     }
 }

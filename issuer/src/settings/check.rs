@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use shared::config::{Invalid, Settings as Checked};
-use shared::limits::{KEY_MARGIN, LEEWAY_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX};
+use shared::limits::{
+    KEY_MARGIN, LEEWAY_MAX, LOGIN_FAILURE_FLOOR_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX,
+};
 use shared::role::RoleName;
 
 use super::{Cookies, Password, Settings, Tokens};
@@ -136,6 +138,7 @@ impl Settings {
             parallelism,
             max_concurrent,
             queue,
+            failure_floor,
         } = self.password;
         let bounds = [
             ("password.min_length", min_length, 1..=256),
@@ -154,6 +157,15 @@ impl Settings {
                 );
                 return Err(Invalid::new(key, problem));
             }
+        }
+        if failure_floor
+            .at()
+            .is_some_and(|floor| floor.get() > LOGIN_FAILURE_FLOOR_MAX)
+        {
+            return Err(Invalid::new(
+                "password.failure_floor",
+                "expected 0s to 10s, or `off`",
+            ));
         }
         if memory_kib < 8 * parallelism {
             return Err(Invalid::new(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use shared::config::{HttpUrl, HumanDuration, Limit, Rate, Secret};
 use shared::crypto::rsa::KeyBits;
-use shared::limits::RATE_LIMIT_TIMEOUT;
+use shared::limits::{LOGIN_FAILURE_FLOOR, RATE_LIMIT_TIMEOUT};
 
 use crate::http::SameSite;
 
@@ -142,6 +142,8 @@ pub struct Password {
     pub max_concurrent: Option<usize>,
     /// Hashes that may wait.
     pub queue: usize,
+    /// A wrong password is told no sooner than this, whatever it was checked against.
+    pub failure_floor: Limit<HumanDuration>,
 }
 
 impl Default for Password {
@@ -153,6 +155,7 @@ impl Default for Password {
             parallelism: 1,
             max_concurrent: None,
             queue: 64,
+            failure_floor: Limit::At(HumanDuration(LOGIN_FAILURE_FLOOR)),
         }
     }
 }

@@ -69,6 +69,8 @@ actions! {
     UserEnable = "user.enable",
     /// A user was deleted.
     UserDelete = "user.delete",
+    /// Users were brought along from elsewhere, many at once.
+    UserImport = "user.import",
     /// Somebody became a superuser.
     SuperuserGrant = "superuser.grant",
     /// Somebody is no superuser any more.
@@ -123,6 +125,17 @@ actions! {
     LoginThrottled = "login.throttled",
     /// Somebody logged out. In the log alone.
     SessionLogout = "session.logout",
+}
+
+impl Action {
+    /// That an account was enabled, or disabled.
+    pub const fn of_account(enabled: bool) -> Self {
+        if enabled {
+            Self::UserEnable
+        } else {
+            Self::UserDisable
+        }
+    }
 }
 
 /// Something that was done.

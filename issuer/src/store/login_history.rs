@@ -1,5 +1,7 @@
 //! The login history: every attempt, good or bad.
 
+pub mod months;
+
 use shared::id::{LoginId, SessionId, SubjectId};
 use shared::time::UnixMillis;
 
@@ -134,12 +136,17 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
     })
 }
 
-/// Forgets attempts before `before`. How many.
+/// Forgets attempts before `before` that are in no partition of their month, at most `limit` of them. How many.
 ///
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
-pub async fn delete_before(work: &mut Work, before: UnixMillis) -> Result<u64, StoreError> {
-    const DELETE: Statement = Statement::both("DELETE FROM login_history WHERE at < $1");
-    work.execute(&DELETE, args![before]).await
+pub async fn delete_before(work: &mut Work, before: UnixMillis, limit: u32) -> Result<u64, StoreError> {
+    // What somebody else deletes right now is left for the next time.
+    const DELETE: Statement = Statement::each(
+        "DELETE FROM login_history_default WHERE ctid = ANY (ARRAY(SELECT ctid FROM login_history_default \
+         WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        "DELETE FROM login_history WHERE id IN (SELECT id FROM login_history WHERE at < $1 ORDER BY at LIMIT $2)",
+    );
+    work.execute(&DELETE, args![before, i64::from(limit)]).await
 }

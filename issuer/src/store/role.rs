@@ -1,5 +1,8 @@
 //! Roles, and who has them.
 
+use std::collections::HashMap;
+
+use serde_json::json;
 use shared::id::{RoleId, SubjectId};
 use shared::revocation::Fact;
 use shared::time::UnixMillis;
@@ -148,6 +151,28 @@ pub async fn update(
 pub async fn delete(work: &mut Work, id: RoleId) -> Result<(), StoreError> {
     const DELETE: Statement = Statement::both("DELETE FROM roles WHERE id = $1");
     work.execute(&DELETE, args![id]).await.map(|_| ())
+}
+
+/// The ids of the roles of these names, which stay as they are until the unit of work ends. Names that no role has are left
+/// out.
+///
+/// # Errors
+///
+/// [`StoreError`] if the database does not answer.
+pub async fn ids_of(work: &mut Work, names: &[&str]) -> Result<HashMap<String, RoleId>, StoreError> {
+    const IDS: Statement = Statement::each(
+        "SELECT id, name FROM roles WHERE name = ANY (ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) \
+         ORDER BY id FOR KEY SHARE",
+        "SELECT id, name FROM roles WHERE name IN (SELECT value FROM json_each($1))",
+    );
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let text = json!(names).to_string();
+    let rows = work.fetch_all(&IDS, args![text.as_str()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("name")?, row.id("id")?)))
+        .collect()
 }
 
 /// Raises the roles' version and records that tokens below it that carry `name` are stale.

@@ -1,5 +1,7 @@
 //! Users, and the locks that hold them still while something about them is decided.
 
+pub mod bulk;
+
 use secrecy::SecretString;
 use shared::id::SubjectId;
 use shared::revocation::Fact;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use issuer::password::{HashParams, HashingPool, Password};
+use issuer::password::{HashParams, HashingPool, Password, PoolSettings};
 use serde_json::{Value, json};
 
 use crate::shape::fields;
@@ -302,7 +302,12 @@ async fn a_raised_cost_rehashes_at_the_next_login(database: Database) {
         iterations: 1,
         parallelism: 1,
     };
-    let earlier = HashingPool::new(params, 1, 1).unwrap();
+    let settings = PoolSettings {
+        max_concurrent: 1,
+        queue: 1,
+        failure_floor: Duration::ZERO,
+    };
+    let earlier = HashingPool::new(params, settings, site.clock.clone()).unwrap();
     let password = Password::presented(&PASSWORD.into());
     let old = earlier.hash(&password).await.unwrap();
     let update = format!("UPDATE users SET password_hash = '{old}'");

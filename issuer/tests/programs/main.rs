@@ -17,6 +17,7 @@ mod clients;
 mod film_labels;
 mod keys;
 mod serving;
+mod user;
 
 /// What must never be seen in an output.
 const SECRETS: [&str; 2] = ["hunter2-of-the-database", "tumble down the burrow"];
@@ -146,6 +147,10 @@ fn broken_settings_are_told_by_key_and_cure() {
         (
             "tokens.access_ttl = '0s'",
             ["1:", "tokens.access_ttl", "expected"],
+        ),
+        (
+            "password.failure_floor = '11s'",
+            ["1:", "password.failure_floor", "0s to 10s"],
         ),
         ("listen = 'nowhere'", ["1:10", "listen", "`127.0.0.1:8080`"]),
         (

@@ -25,6 +25,8 @@ fn expected(change: Change, cast: &Cast) -> Vec<(String, &'static str, Option<St
         Change::Disabled => by(&root, "user.disable", &person),
         Change::Deleted => by(&root, "user.delete", &person),
         Change::DeletedSelf => by(&person, "user.delete", &person),
+        Change::PasswordSetByCommand => by("operator", "user.change_password", &person),
+        Change::DisabledByCommand => by("operator", "user.disable", &person),
         Change::PromotedByCommand => by("operator", "superuser.grant", &person),
     }
 }

@@ -25,9 +25,11 @@ pub enum Change {
     Deleted,
     DeletedSelf,
     PromotedByCommand,
+    PasswordSetByCommand,
+    DisabledByCommand,
 }
 
-pub const ALL: [Change; 15] = [
+pub const ALL: [Change; 17] = [
     Change::Logout,
     Change::LogoutEverywhere,
     Change::SessionEnded,
@@ -43,6 +45,8 @@ pub const ALL: [Change; 15] = [
     Change::Deleted,
     Change::DeletedSelf,
     Change::PromotedByCommand,
+    Change::PasswordSetByCommand,
+    Change::DisabledByCommand,
 ];
 
 /// Who and what a change needs: the people are there before it.
@@ -125,6 +129,11 @@ impl Change {
                 .create_superuser(&super::world::credentials("person", NEW_PASSWORD))
                 .await
                 .map(|_| ()),
+            Self::PasswordSetByCommand => {
+                let credentials = super::world::credentials("person", NEW_PASSWORD);
+                service.set_password_of(&credentials).await
+            }
+            Self::DisabledByCommand => service.set_active_of("person", false).await.map(|_| ()),
         }
     }
 
@@ -138,7 +147,9 @@ impl Change {
             | Self::Disabled
             | Self::Deleted
             | Self::DeletedSelf
-            | Self::PromotedByCommand => true,
+            | Self::PromotedByCommand
+            | Self::PasswordSetByCommand
+            | Self::DisabledByCommand => true,
             // The caller's own session stays.
             Self::PasswordChanged
             | Self::RoleGiven
@@ -166,6 +177,8 @@ impl Change {
                 | Self::Deleted
                 | Self::DeletedSelf
                 | Self::PromotedByCommand
+                | Self::PasswordSetByCommand
+                | Self::DisabledByCommand
         )
     }
 }

@@ -75,12 +75,12 @@ impl ServiceChange {
             Self::LoggedOut => {
                 service
                     .logout(cast.token.expose_secret(), false, &Origin::default())
-                    .await?
+                    .await?;
             }
             Self::LoggedOutEverywhere => {
                 service
                     .logout(cast.token.expose_secret(), true, &Origin::default())
-                    .await?
+                    .await?;
             }
             Self::RoleRenamed => {
                 let draft = RoleDraft {

@@ -60,6 +60,8 @@ on_both! {
             let outcome = harm.inflict(&world, &root, &root).await;
             assert!(matches!(outcome, Err(ServiceError::LastSuperuser)), "{harm:?}: {outcome:?}");
         }
+        let outcome = world.service.set_active_of("root", false).await;
+        assert!(matches!(outcome, Err(ServiceError::LastSuperuser)), "{outcome:?}");
         // One who is disabled does not count as another.
         let other = world.superuser("other").await;
         Harm::Disable.inflict(&world, &root, &other).await.unwrap();

@@ -16,7 +16,7 @@ use issuer::store::role::Role;
 use issuer::store::session::Origin;
 use issuer::store::{outbox, truth};
 use secrecy::{ExposeSecret, SecretString};
-use shared::config::{Rate, Secret};
+use shared::config::{Limit, Rate, Secret};
 use shared::crypto::rsa::KeyBits;
 use shared::id::SubjectId;
 use shared::revocation::{Fact, Refusal, RevocationSet};
@@ -56,6 +56,7 @@ pub fn settings(database: &Database) -> Settings {
     settings.keys.encryption_key_file = Some(key);
     settings.password.memory_kib = 8;
     settings.password.iterations = 1;
+    settings.password.failure_floor = Limit::Off;
     settings.limits.login_per_ip = Rate::Off;
     settings.limits.login_per_account = Rate::Off;
     settings.limits.register_per_ip = Rate::Off;

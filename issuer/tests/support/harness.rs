@@ -72,6 +72,7 @@ database.max_connections = 4
 password.memory_kib = 8
 password.iterations = 1
 password.max_concurrent = 2
+password.failure_floor = "off"
 limits.login_per_ip = "off"
 limits.login_per_account = "off"
 limits.register_per_ip = "off"

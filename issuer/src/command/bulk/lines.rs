@@ -2,37 +2,40 @@
 
 use std::io::{self, BufRead};
 
-use shared::limits::FILM_LINE_BYTES_MAX;
-
-use crate::service::LineFault;
-
 /// What some editors put before the first line.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// A line has more bytes than a good one can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::command) struct LineTooLong;
+
 /// The lines of a file.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(in crate::command) struct Lines<R> {
     source: R,
+    bytes_max: usize,
     line: Vec<u8>,
     bytes: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn of(source: R) -> Self {
+    /// Lines of at most so many bytes.
+    pub(in crate::command) fn of(source: R, bytes_max: usize) -> Self {
         Self {
             source,
+            bytes_max,
             line: Vec::new(),
             bytes: 0,
         }
     }
 
     /// Bytes read so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::command) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The next line, without its end and the space around it, or why it is none; `None`: there are no more.
-    pub(super) fn next(&mut self) -> io::Result<Option<Result<&[u8], LineFault>>> {
+    pub(in crate::command) fn next(&mut self) -> io::Result<Option<Result<&[u8], LineTooLong>>> {
         let (is_first, mut is_cut) = (self.bytes == 0, false);
         self.line.clear();
         loop {
@@ -45,7 +48,7 @@ impl<R: BufRead> Lines<R> {
             }
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
-            if self.line.len() + part.len() > FILM_LINE_BYTES_MAX {
+            if self.line.len() + part.len() > self.bytes_max {
                 is_cut = true;
                 self.line.clear();
             } else if !is_cut {
@@ -59,7 +62,7 @@ impl<R: BufRead> Lines<R> {
             }
         }
         if is_cut {
-            return Ok(Some(Err(LineFault::TooLong)));
+            return Ok(Some(Err(LineTooLong)));
         }
         let line = self.line.as_slice();
         let line = if is_first {
@@ -77,8 +80,10 @@ mod tests {
 
     use super::*;
 
-    fn lines(text: &[u8], buffer: usize) -> Vec<Result<String, LineFault>> {
-        let mut lines = Lines::of(BufReader::with_capacity(buffer, text));
+    const BYTES_MAX: usize = 4096;
+
+    fn lines(text: &[u8], buffer: usize) -> Vec<Result<String, LineTooLong>> {
+        let mut lines = Lines::of(BufReader::with_capacity(buffer, text), BYTES_MAX);
         let mut found = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             found.push(line.map(|line| String::from_utf8(line.to_vec()).unwrap()));
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn lines_are_the_same_however_the_file_comes() {
-        let long = vec![b'x'; FILM_LINE_BYTES_MAX + 1];
+        let long = vec![b'x'; BYTES_MAX + 1];
         let text = [
             "\u{feff}a\n\n  b c\r\n".as_bytes(),
             &long,
@@ -103,10 +108,10 @@ mod tests {
             Ok("a".to_owned()),
             Ok(String::new()),
             Ok("b c".to_owned()),
-            Err(LineFault::TooLong),
+            Err(LineTooLong),
             Ok("d".to_owned()),
-            Ok("x".repeat(FILM_LINE_BYTES_MAX)),
-            Err(LineFault::TooLong),
+            Ok("x".repeat(BYTES_MAX)),
+            Err(LineTooLong),
         ];
         for buffer in [1, 7, 700, 1_000_000] {
             assert_eq!(lines(&text, buffer), expected, "{buffer}");

@@ -229,10 +229,10 @@ pub const STORED_HASH_MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// parameters ask for more: 1 GiB, a second or so of a core.
 pub const STORED_HASH_WORK_KIB_MAX: u64 = 1024 * 1024;
 
-/// The most that a stored bcrypt hash may cost: some 3 s of a core, and each step more doubles it. 10 to 12 are usual.
+/// The most that a stored bcrypt hash may cost: some 2 s of a core, and each step more doubles it. 10 to 12 are usual.
 pub const BCRYPT_COST_MAX: u32 = 15;
 
-/// The most iterations of a stored PBKDF2 hash, over all blocks of its output: some 3 s of a core. Django's own default is
+/// The most iterations of a stored PBKDF2 hash, over all blocks of its output: some 2 s of a core. Django's own default is
 /// past a million.
 pub const PBKDF2_ITERATIONS_MAX: u64 = 5_000_000;
 

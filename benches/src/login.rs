@@ -2,6 +2,7 @@
 
 mod crowd;
 mod floor;
+mod pace;
 mod site;
 mod strangers;
 mod throughput;

@@ -1,12 +1,11 @@
 //! Logins a second, in turns with the bare hash on as many threads as the issuer hashes on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
-use shared::time::{Clock as _, SystemClock};
+use anyhow::ensure;
 
 use super::floor;
+use super::pace::per_second;
 use super::site::{Client, PASSWORD, Site, cores};
 use crate::report::{Figure, Report, Spread};
 
@@ -55,30 +54,13 @@ pub fn run() -> anyhow::Result<Report> {
 }
 
 fn logins_per_second(site: &Site, clients: usize, lasting: Duration) -> anyhow::Result<f64> {
-    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let mut workers = Vec::new();
-        let begun = SystemClock.boot();
-        for number in 0..clients {
-            let (done, stop) = (&done, &stop);
-            workers.push(scope.spawn(move || {
-                let mut client = Client::from(site.issuer.address(), &format!("192.0.2.{number}"))?;
-                let login = format!("user{number}");
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.log_in(&login, PASSWORD)?;
-                    ensure!(answer.status == 200, "login: {answer:?}");
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(())
-            }));
-        }
-        std::thread::sleep(lasting);
-        stop.store(true, Ordering::Relaxed);
-        for worker in workers {
-            worker.join().map_err(|_| anyhow!("a thread panicked"))??;
-        }
-        let took = SystemClock.boot().since(begun).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-        Ok(done.load(Ordering::Relaxed) as f64 / took)
+    let client = |number| {
+        let client = Client::from(site.issuer.address(), &format!("192.0.2.{number}"))?;
+        Ok((client, format!("user{number}")))
+    };
+    per_second(clients, lasting, client, |(client, login)| {
+        let answer = client.log_in(login, PASSWORD)?;
+        ensure!(answer.status == 200, "login: {answer:?}");
+        Ok(())
     })
 }

@@ -84,10 +84,13 @@ pub(super) async fn list(
 ) -> Result<JsonBody<PageBody<AuditBody>>, ApiError> {
     let (mut parts, _) = request.into_parts();
     let Query(asked) = query::<AuditQuery, _>(&mut parts, &api).await?;
+    // One that is left empty asks for nothing.
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (actor, subject, action) = (given(asked.actor), given(asked.subject), given(asked.action));
     let filter = Filter {
-        actor: asked.actor.as_deref(),
-        subject: asked.subject.as_deref(),
-        action: asked.action.as_deref(),
+        actor: actor.as_deref(),
+        subject: subject.as_deref(),
+        action: action.as_deref(),
     };
     let page = api.service.audit_trail(&caller, filter, page).await?;
     Ok(JsonBody(PageBody::of(page, AuditBody::from)))

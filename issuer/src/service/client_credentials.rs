@@ -6,9 +6,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use shared::id::{SessionId, SubjectId, TokenId};
 
-use super::{Service, ServiceError};
+use super::{Origin, Service, ServiceError};
 use crate::client_name::{ClientName, WEB};
 use crate::signing::{AccessGrant, ClientSecret, mint};
+use crate::store::audit::{Action, Actor, Event};
 use crate::store::{client, truth};
 
 /// What a client presents of itself.
@@ -59,6 +60,7 @@ impl Service {
         &self,
         presented: ClientCredentials,
         from: IpAddr,
+        origin: &Origin,
     ) -> Result<Option<OauthClient>, ServiceError> {
         let Some(secret) = presented.secret else {
             return Ok((presented.name == WEB).then_some(OauthClient::Web));
@@ -69,14 +71,20 @@ impl Service {
         let looked_for = name.as_ref().map_or("", ClientName::as_str);
         let record = client::secret_by_name(&mut self.store.read().await?, looked_for).await?;
         let is_right = ClientSecret::presented(secret).is(record.as_ref().map(|record| &*record.digest));
-        let (true, Some(record), Some(name)) = (is_right, record, name) else {
+        let (true, Some(record), Some(name)) = (is_right, &record, name) else {
             self.limits.client_failed_from(from).await;
+            // Without what was presented as the name: it may be a secret in the wrong place.
+            let event = Event::new(Actor::Anonymous, Action::ClientWrongSecret).from(origin);
+            match record {
+                Some(record) => event.on(record.id).log(),
+                None => event.log(),
+            }
             return Ok(None);
         };
         Ok(Some(OauthClient::Service(ServiceClient {
             id: record.id,
             name,
-            secret_digest: record.digest,
+            secret_digest: record.digest.clone(),
         })))
     }
 

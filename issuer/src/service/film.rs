@@ -299,7 +299,7 @@ impl FilmImport<'_> {
         }
         film::put(&mut work, &good).await?;
         // Once for all of its films, with the first of them.
-        if self.outcome.accepted == 0 {
+        if self.outcome.accepted == 0 && !good.is_empty() {
             let event = match self.caller {
                 Some(caller) => caller.act(Action::FilmImport),
                 None => Event::new(Actor::Operator, Action::FilmImport),

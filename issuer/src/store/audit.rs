@@ -125,6 +125,8 @@ actions! {
     LoginThrottled = "login.throttled",
     /// Somebody logged out. In the log alone.
     SessionLogout = "session.logout",
+    /// A client presented a secret that is not its own. In the log alone.
+    ClientWrongSecret = "client.wrong_secret",
 }
 
 impl Action {
@@ -185,8 +187,8 @@ impl Event {
         self
     }
 
-    /// Says it in the log, as what has been committed.
-    pub(super) fn log(&self) {
+    /// Says it in the log: what is to be written down as well, once it is committed.
+    pub fn log(&self) {
         tracing::info!(
             target: "audit",
             action = self.action.as_str(),
@@ -327,15 +329,19 @@ fn read(row: &Row) -> Result<Recorded, StoreError> {
     })
 }
 
-/// Forgets the addresses that a user acted from, who is deleted. What was done stays.
+/// Forgets the addresses that a user, who is deleted, acted from, and those of somebody unknown with the user's tokens, who
+/// may have been the user. What was done stays.
 ///
 /// # Errors
 ///
 /// [`StoreError`] if the database does not answer.
 pub async fn forget_addresses(work: &mut Work, user: SubjectId) -> Result<(), StoreError> {
-    const FORGET: Statement =
+    const ITS_OWN: Statement =
         Statement::both("UPDATE audit_events SET ip = NULL WHERE actor = $1 AND ip IS NOT NULL");
-    work.execute(&FORGET, args![user.to_string().as_str()])
-        .await
-        .map(|_| ())
+    const UNKNOWN: Statement = Statement::both(
+        "UPDATE audit_events SET ip = NULL WHERE subject = $1 AND actor = 'anonymous' AND ip IS NOT NULL",
+    );
+    let user = user.to_string();
+    work.execute(&ITS_OWN, args![user.as_str()]).await?;
+    work.execute(&UNKNOWN, args![user.as_str()]).await.map(|_| ())
 }

@@ -85,6 +85,8 @@ async fn the_trail_says_who_did_what_to_whom_and_from_where(database: Database) 
         actions(&trail(&site, &root, "actor=issuer").await),
         ["key.activate"]
     );
+    let empty = trail(&site, &root, "actor=&subject=&action=").await;
+    assert_eq!(empty, trail(&site, &root, "").await);
     let unknown = site.get("/api/v1/audit?action=user.dance").bearer(&root.access);
     unknown.send().await.invalid(&[("action", "unknown_action")]);
 }
@@ -187,5 +189,11 @@ async fn a_token_that_comes_back_is_in_it(database: Database) {
         .refused(401, "refresh-token-reused");
     let events = trail(&site, &root, &format!("subject={}&action=session.reuse", neo.id)).await;
     assert_eq!(events[0]["actor"], "anonymous");
+    assert_eq!(events[0]["ip"], "127.0.0.1");
     assert_eq!(events[0]["detail"], json!({"session": neo.session()}));
+    // It may have been the user's own, and goes with the user.
+    let path = format!("/api/v1/user/{}", neo.id);
+    site.delete(&path).bearer(&root.access).send().await.no_content();
+    let events = trail(&site, &root, &format!("subject={}&action=session.reuse", neo.id)).await;
+    assert_eq!(events[0]["ip"], Value::Null);
 }

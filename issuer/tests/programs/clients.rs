@@ -1,5 +1,6 @@
 //! `client create`, `client list`, `client rotate-secret` and `client delete`.
 
+use crate::serving::{Serving, ask, serving_place};
 use crate::{Place, Ran};
 
 /// The secret of the two lines that `create` and `rotate-secret` print.
@@ -81,4 +82,32 @@ fn names_are_told_what_they_may_be() {
         !place.path().join("data").exists(),
         "what is used wrongly makes nothing"
     );
+}
+
+#[test]
+fn a_wrong_secret_is_logged_without_what_was_presented() {
+    let place = serving_place();
+    let mut serving = Serving::start(&place);
+    let public = serving.until("the issuer listens")["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let form = "grant_type=client_credentials&client_id=film-etl&client_secret=hunter2hunter2";
+    let request = format!(
+        "POST /oauth2/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    assert!(ask(&public, &request).starts_with("HTTP/1.1 401 "));
+    serving.signal("TERM");
+    let said = serving.end().err;
+    let events: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("client.wrong_secret"))
+        .collect();
+    assert!(
+        events.len() == 1 && events[0].contains("\"ip\":\"127.0.0.1\""),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2") && !said.contains("film-etl"), "{said}");
 }

@@ -192,7 +192,12 @@ impl World {
             name: name.to_owned(),
             secret: Some(secret.clone()),
         };
-        match self.service.authenticate_client(presented, HERE).await.unwrap() {
+        match self
+            .service
+            .authenticate_client(presented, HERE, &Origin::default())
+            .await
+            .unwrap()
+        {
             Some(OauthClient::Service(client)) => Some(client),
             Some(OauthClient::Web) | None => None,
         }

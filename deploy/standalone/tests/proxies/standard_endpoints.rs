@@ -1,4 +1,4 @@
-//! OAuth's endpoints are the issuer's behind every front end, with the client's credentials as they came.
+//! OAuth's endpoints and the audit trail are the issuer's behind every front end, with the credentials as they came.
 
 use crate::client::Ask;
 use crate::front_end::Kind;
@@ -8,7 +8,7 @@ use crate::stand::{RULES, Stand};
 const NOBODY: &str = "Basic bm9ib2R5Ong=";
 
 #[tokio::test]
-async fn every_front_end_sends_clients_to_the_issuer() {
+async fn every_front_end_sends_what_is_the_issuers_to_it() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
     stand.echo.take_seen();
     for front_end in &stand.front_ends {
@@ -23,6 +23,12 @@ async fn every_front_end_sends_clients_to_the_issuer() {
             assert!(answer.body.contains("\"invalid_client\""), "{what}");
             assert!(answer.header("www-authenticate").starts_with("Basic "), "{what}");
         }
+        let answer = front_end.send(&Ask::new("GET", "/api/v1/audit")).await;
+        let what = format!("{}: the audit trail: {answer:?}", front_end.kind);
+        assert!(
+            answer.status == 401 && answer.body.contains("/problems/not-signed-in"),
+            "{what}"
+        );
     }
     assert!(stand.echo.take_seen().is_empty(), "the service was asked");
 }

@@ -20,7 +20,7 @@ pub(super) async fn authenticated(
     let presented = presented(headers, form)?;
     let client = api
         .service
-        .authenticate_client(presented, from.counted_as())
+        .authenticate_client(presented, from.counted_as(), &from.origin)
         .await?;
     client.ok_or(OauthError::InvalidClient)
 }

@@ -51,15 +51,21 @@ fn password_hash(criterion: &mut Criterion) {
         bencher.iter(|| runtime.block_on(pool.hash(black_box(&password))).unwrap());
     });
     let mut kept = blocks();
-    group.bench_function("argon2id, memory kept", |bencher| bencher.iter(|| bare(&mut kept)));
-    group.bench_function("argon2id, new memory", |bencher| bencher.iter(|| bare(&mut blocks())));
+    group.bench_function("argon2id, memory kept", |bencher| {
+        bencher.iter(|| bare(&mut kept))
+    });
+    group.bench_function("argon2id, new memory", |bencher| {
+        bencher.iter(|| bare(&mut blocks()))
+    });
     group.finish();
 }
 
 /// A token's signature: by the issuer's library, and by ring.
 fn signing(criterion: &mut Criterion) {
     let key = TestKey::number(0);
-    let token = TokenForge::new(&key, SystemClock.now()).roles(&["subscriber"]).token();
+    let token = TokenForge::new(&key, SystemClock.now())
+        .roles(&["subscriber"])
+        .token();
     let (message, _) = token.rsplit_once('.').unwrap();
     let rings = RsaKeyPair::from_pkcs8(&key.signing.to_pkcs8().unwrap()).unwrap();
     let random = SystemRandom::new();
@@ -72,7 +78,12 @@ fn signing(criterion: &mut Criterion) {
         let mut signature = vec![0; rings.public().modulus_len()];
         bencher.iter(|| {
             rings
-                .sign(&RSA_PKCS1_SHA256, &random, black_box(message.as_bytes()), &mut signature)
+                .sign(
+                    &RSA_PKCS1_SHA256,
+                    &random,
+                    black_box(message.as_bytes()),
+                    &mut signature,
+                )
                 .unwrap();
         });
     });

@@ -71,7 +71,11 @@ fn turns(apart: &Apart, report: &mut Report) -> anyhow::Result<()> {
     ));
     let us = "µs";
     report.figures.extend([
-        Figure::median("bare signature, RSA-2048, parsed key kept", Spread::of(signatures), us),
+        Figure::median(
+            "bare signature, RSA-2048, parsed key kept",
+            Spread::of(signatures),
+            us,
+        ),
         Figure::median("refreshes", Spread::of(refreshes), "a second"),
         Figure::median("the issuer's time on a core, for each", Spread::of(costs), us),
     ]);

@@ -29,7 +29,11 @@ pub fn run() -> anyhow::Result<Report> {
         Some(apart) => apart.measured(turns)?,
         None => turns()?,
     }
-    let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+    let ratios = ours
+        .iter()
+        .zip(&theirs)
+        .map(|(ours, theirs)| ours / theirs)
+        .collect();
     let mut report = Report {
         bench: "login --part argon2",
         setting: format!(

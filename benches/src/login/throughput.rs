@@ -51,7 +51,9 @@ pub fn run() -> anyhow::Result<Report> {
             ));
             show(&mut report, "apart", runs);
         }
-        None => report.notes.push("there is one core: nothing can run apart".to_owned()),
+        None => report
+            .notes
+            .push("there is one core: nothing can run apart".to_owned()),
     }
     let (runs, servers) = together()?;
     report.notes.push(format!(
@@ -67,14 +69,18 @@ fn alone(apart: &Apart) -> anyhow::Result<(Runs, String)> {
     let mut settings = UNLIMITED.to_vec();
     settings.push(("ISSUER__PASSWORD__MAX_CONCURRENT", "1"));
     let site = Site::start_apart(Some(apart), &settings)?;
-    let runs = turns(&site, CLIENTS_PER_CORE, || apart.measured(|| floor::hashes_per_second(1, RUN)))?;
+    let runs = turns(&site, CLIENTS_PER_CORE, || {
+        apart.measured(|| floor::hashes_per_second(1, RUN))
+    })?;
     Ok((runs, site.servers))
 }
 
 /// Everything shares all cores.
 fn together() -> anyhow::Result<(Runs, String)> {
     let site = Site::start(&UNLIMITED)?;
-    let runs = turns(&site, cores() * CLIENTS_PER_CORE, || floor::hashes_per_second(cores(), RUN))?;
+    let runs = turns(&site, cores() * CLIENTS_PER_CORE, || {
+        floor::hashes_per_second(cores(), RUN)
+    })?;
     Ok((runs, site.servers))
 }
 
@@ -96,9 +102,16 @@ fn turns(site: &Site, clients: usize, hash: impl Fn() -> anyhow::Result<f64>) ->
 }
 
 fn show(report: &mut Report, how: &str, runs: Runs) {
-    let ratios = runs.logins.iter().zip(&runs.hashes).map(|(login, hash)| login / hash).collect();
+    let ratios = runs
+        .logins
+        .iter()
+        .zip(&runs.hashes)
+        .map(|(login, hash)| login / hash)
+        .collect();
     let mut figure = |name: &str, runs, unit| {
-        report.figures.push(Figure::median(format!("{how}: {name}"), Spread::of(runs), unit));
+        report
+            .figures
+            .push(Figure::median(format!("{how}: {name}"), Spread::of(runs), unit));
     };
     figure("bare argon2id", runs.hashes, "a second");
     figure("logins", runs.logins, "a second");

@@ -54,7 +54,9 @@ pub fn run() -> anyhow::Result<(Report, Delivery)> {
     let apart = Apart::of_machine()?.context("Redis and its readers need a core each")?;
     apart.others(|| {
         let redis = apart.measured(Redis::start)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let mut report = Report {
             bench: "scale --part fanout",
             setting: format!(
@@ -76,8 +78,16 @@ pub fn run() -> anyhow::Result<(Report, Delivery)> {
             let us = |ns: u64| Ok::<_, anyhow::Error>(f64::from(u32::try_from(ns)?) / 1e3);
             let name = |what: &str| format!("{readers} readers: {what}");
             report.figures.extend([
-                Figure::once(name("one is answered with an entry"), us(delivery.first_ns)?, "µs of Redis"),
-                Figure::once(name("each further entry"), us(delivery.further_ns)?, "µs of Redis"),
+                Figure::once(
+                    name("one is answered with an entry"),
+                    us(delivery.first_ns)?,
+                    "µs of Redis",
+                ),
+                Figure::once(
+                    name("each further entry"),
+                    us(delivery.further_ns)?,
+                    "µs of Redis",
+                ),
                 Figure::median(name("the last is answered after"), Spread::of(one.last_ms), "ms"),
             ]);
         }
@@ -156,7 +166,10 @@ async fn read_on(
         let end = format!("0-{known}\r\n*2\r\n$1\r\ne\r\n${}\r\n{BODY}\r\n", BODY.len());
         answer.clear();
         while !answer.ends_with(end.as_bytes()) {
-            ensure!(reader.read_buf(&mut answer).await? > 0, "Redis has closed the connection");
+            ensure!(
+                reader.read_buf(&mut answer).await? > 0,
+                "Redis has closed the connection"
+            );
         }
         read.send(SystemClock.boot()).await?;
     }

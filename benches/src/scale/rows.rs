@@ -31,11 +31,18 @@ pub fn run() -> anyhow::Result<Report> {
              pg_total_relation_size('{table}'))::float8 / \
              (SELECT count(*) FROM {table})"
         ))?;
-        figures.push(Figure::once(what, bytes.trim().parse().context("a size")?, "bytes"));
+        figures.push(Figure::once(
+            what,
+            bytes.trim().parse().context("a size")?,
+            "bytes",
+        ));
     }
     Ok(Report {
         bench: "scale --part rows",
-        setting: format!("{}, {USERS} users with a session and a refresh token each", postgres.version()),
+        setting: format!(
+            "{}, {USERS} users with a session and a refresh token each",
+            postgres.version()
+        ),
         figures,
         notes: vec!["with indexes; freshly loaded, without what updates leave behind".to_owned()],
     })

@@ -53,10 +53,7 @@ struct Outcome {
 
 /// Tries more and more replicas, until each has time left.
 pub fn run(delivery: Delivery, load: Load) -> anyhow::Result<Report> {
-    let Delivery {
-        first_ns,
-        further_ns,
-    } = delivery;
+    let Delivery { first_ns, further_ns } = delivery;
     let mut report = Report {
         bench: "scale --part fanout",
         setting: format!(
@@ -75,7 +72,11 @@ pub fn run(delivery: Delivery, load: Load) -> anyhow::Result<Report> {
         let ms = |us: u64| Ok::<_, anyhow::Error>(f64::from(u32::try_from(us)?) / 1e3);
         report.figures.extend([
             Figure::once(name("busy"), outcome.busy_percent.into(), "% of a core"),
-            Figure::once(name("half of the entries arrive within"), ms(outcome.median_us)?, "ms"),
+            Figure::once(
+                name("half of the entries arrive within"),
+                ms(outcome.median_us)?,
+                "ms",
+            ),
             Figure::once(name("99 of 100 arrive within"), ms(outcome.p99_us)?, "ms"),
         ]);
         if outcome.busy_percent <= BUSY_PERCENT_MAX {
@@ -84,9 +85,11 @@ pub fn run(delivery: Delivery, load: Load) -> anyhow::Result<Report> {
         replicas *= 2;
     }
     let bytes = f64::from(load.verifiers) * f64::from(load.revocations_per_second) * f64::from(ENTRY_BYTES);
-    report
-        .figures
-        .push(Figure::once("sent by all replicas together", 8.0 * bytes / 1e9, "Gbit a second"));
+    report.figures.push(Figure::once(
+        "sent by all replicas together",
+        8.0 * bytes / 1e9,
+        "Gbit a second",
+    ));
     Ok(report)
 }
 
@@ -112,7 +115,9 @@ fn simulate(delivery: Delivery, readers: u32, revocations_per_second: u32) -> an
             // A round trip more: half of it to the replica, half to the verifier.
             latencies.record(replica.now - entry + ROUND_TRIP_NS)?;
         }
-        replica.asked.push_back((replica.now + ROUND_TRIP_NS, replica.written));
+        replica
+            .asked
+            .push_back((replica.now + ROUND_TRIP_NS, replica.written));
     }
     let percent = |busy: u64, of: u64| 100 * busy / of.max(1);
     Ok(Outcome {
@@ -166,7 +171,9 @@ impl Replica {
             self.now = match (entry, question) {
                 (Some(entry), Some(question)) => entry.min(question),
                 (Some(next), None) => next,
-                (None, Some(question)) if self.asked.iter().any(|(_, known)| *known < self.written) => question,
+                (None, Some(question)) if self.asked.iter().any(|(_, known)| *known < self.written) => {
+                    question
+                }
                 (None, _) => return None,
             };
         }
@@ -179,6 +186,7 @@ impl Replica {
         }
         self.written = self.entries.partition_point(|at| *at <= self.now);
         let written = self.written;
-        self.ready.extend(self.waiting.extract_if(.., |known| *known < written));
+        self.ready
+            .extend(self.waiting.extract_if(.., |known| *known < written));
     }
 }

@@ -10,9 +10,9 @@ use shared::time::UnixMillis;
 use super::{Origin, Service, ServiceError};
 use crate::client_name;
 use crate::signing::{AccessGrant, RefreshToken, mint};
+use crate::store::Work;
 use crate::store::session::{self, Expiry, NewSession};
 use crate::store::truth::{self, Truth};
-use crate::store::Work;
 
 /// A login and a password, as presented.
 #[derive(Debug)]

@@ -6,14 +6,12 @@
 //! ```text
 //! find ─► the thread's own front ─► the cache that all threads share ─► the signature is checked
 //! ```
-//!
-//! A token is shared when it is presented for the second time: of those that are seen once, nobody else has to know.
 
 mod front;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 use foldhash::quality::RandomState;
@@ -41,8 +39,6 @@ pub struct CachedToken {
     pub identity: IdentityHeaders,
     /// The labels that its holder satisfied when they were last worked out.
     satisfied: ArcSwapOption<Satisfied>,
-    /// Whether it is in the cache that all threads share, or was.
-    is_shared: AtomicBool,
 }
 
 /// The values of the identity headers of one caller.
@@ -77,7 +73,6 @@ impl CachedToken {
             key_since,
             identity,
             satisfied: ArcSwapOption::empty(),
-            is_shared: AtomicBool::new(false),
         }
     }
 
@@ -172,29 +167,12 @@ impl TokenCache {
         });
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        if let Some(seen_again) = &found
-            && !seen_again.is_shared.load(Ordering::Relaxed)
-        {
-            self.share(seen_again);
-        }
         found
     }
 
-    /// Keeps a token that is presented for the first time, for this thread.
+    /// Keeps a token, and counts the bytes that it takes now.
     pub fn keep(&self, cached: &Arc<CachedToken>) {
         self.fronts.keep(cached);
-    }
-
-    /// Counts the bytes that a token takes now.
-    pub fn weigh(&self, cached: &Arc<CachedToken>) {
-        self.fronts.keep(cached);
-        if cached.is_shared.load(Ordering::Relaxed) {
-            self.share(cached);
-        }
-    }
-
-    fn share(&self, cached: &Arc<CachedToken>) {
-        cached.is_shared.store(true, Ordering::Relaxed);
         self.shared.insert(Arc::clone(&cached.token), Arc::clone(cached));
     }
 
@@ -281,11 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_presented_again_is_shared() {
+    fn what_one_thread_keeps_or_forgets_the_others_find_so() {
         let cache = TokenCache::new(1024 * 1024, ONE);
         let token = kept(&cache, &forge());
-        assert!(!is_shared(&cache, &token));
-        cache.find(&token).unwrap();
         assert!(is_shared(&cache, &token));
         cache.forget(&token);
         assert!(cache.find(&token).is_none() && !is_shared(&cache, &token));
@@ -306,7 +282,6 @@ mod tests {
         let cache = TokenCache::new(40_000, ONE);
         let (forge, long) = (forge(), "r".repeat(2000));
         let token = kept(&cache, &forge);
-        cache.find(&token).unwrap();
         let (entries, bytes) = cache.entries_and_bytes();
         assert_eq!(entries, 1);
         assert!(
@@ -316,7 +291,6 @@ mod tests {
         let mut tokens = Vec::new();
         for number in 0..50 {
             tokens.push(kept(&cache, &forge.clone().claim("n", number).roles(&[&long])));
-            cache.find(tokens.last().unwrap()).unwrap();
         }
         let (entries, bytes) = cache.entries_and_bytes();
         assert!(
@@ -350,8 +324,6 @@ mod tests {
         let cache = TokenCache::new(1024 * 1024, ONE);
         let token = kept(&cache, &forge());
         let superuser = kept(&cache, &forge().claim("superuser", true));
-        cache.find(&token).unwrap();
-        cache.find(&superuser).unwrap();
         cache.retain(|cached| cached.signed.claims().superuser);
         assert!(!is_shared(&cache, &token) && is_shared(&cache, &superuser));
         // What a front has not been asked for goes at the second time; before that, its key and its claims are looked at anew.

@@ -222,7 +222,7 @@ impl Pipeline {
         cached.satisfied(by).unwrap_or_else(|| {
             let satisfied = cached.satisfy(by);
             // It takes more bytes now, or less.
-            self.cache.weigh(cached);
+            self.cache.keep(cached);
             Guard::from_inner(Some(satisfied))
         })
     }

@@ -36,8 +36,6 @@ pub(super) fn builder(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
     // hyper's own header timeout runs while a connection idles, too; `Activity` tells the two apart.
     builder
         .http1()
-        // Answers to requests that came together go together.
-        .pipeline_flush(true)
         .header_read_timeout(None)
         .max_buf_size(options.header_bytes_max);
     if options.headers_max < crate::limits::HEADERS_MAX {

@@ -1,9 +1,10 @@
 //! Logins: how many a second beside what the password hash alone allows, and what strangers can do to them.
 
+mod argon2;
 mod crowd;
 mod floor;
-mod pace;
-mod site;
+pub mod pace;
+pub mod site;
 mod strangers;
 mod throughput;
 mod timing;
@@ -24,6 +25,8 @@ pub struct Arguments {
 enum Part {
     /// Logins a second, beside the bare hash on as many threads
     Throughput,
+    /// The bare hash, beside the reference implementation as the system has it
+    Argon2,
     /// A thousand logins at once: the answers, and the memory
     Crowd,
     /// A good login while a stranger tries 10 000 a minute
@@ -37,6 +40,9 @@ pub fn run(arguments: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Resul
     let is_wanted = |part| arguments.part.is_none_or(|only| only == part);
     if is_wanted(Part::Throughput) {
         show(throughput::run()?);
+    }
+    if is_wanted(Part::Argon2) {
+        show(argon2::run()?);
     }
     if is_wanted(Part::Crowd) {
         show(crowd::run()?);

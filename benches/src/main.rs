@@ -3,10 +3,13 @@
 //! A bench returns [`Report`]s; it prints nothing itself.
 #![expect(unreachable_pub, reason = "a program's modules are for itself")]
 
+mod cores;
 mod http;
 mod login;
+mod refresh;
 mod report;
 mod revocation;
+mod scale;
 mod server;
 mod users;
 
@@ -31,8 +34,12 @@ struct Arguments {
 enum Bench {
     /// Logins: how many, and what strangers can do to them
     Login(login::Arguments),
+    /// Refreshes: what one costs the issuer
+    Refresh(refresh::Arguments),
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
+    /// Scale: what many verifiers and users need
+    Scale(scale::Arguments),
     /// Users: how fast they move in, and how their database finds them again
     Users(users::Arguments),
 }
@@ -46,7 +53,9 @@ fn main() -> anyhow::Result<()> {
     };
     match &arguments.bench {
         Bench::Login(bench) => login::run(bench, &mut show)?,
+        Bench::Refresh(bench) => refresh::run(bench, &mut show)?,
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
+        Bench::Scale(bench) => scale::run(bench, &mut show)?,
         Bench::Users(bench) => users::run(bench, &mut show)?,
     }
     if let Some(file) = &arguments.json {

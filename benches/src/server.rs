@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::time::{Clock as _, SystemClock};
 
@@ -38,6 +39,17 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
         Ok(kib.context("no VmHWM")?.trim().parse::<u64>()? * 1024)
+    }
+
+    /// The time that it has had on a core since it started, in its own code and the system's for it, in seconds.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name before it, in parentheses, may have spaces (proc(5)).
+        let (_, fields) = stat.rsplit_once(')').context("no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+        let ticks: u32 = ticks.sum::<Result<u32, _>>()?;
+        #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
+        Ok(f64::from(ticks) / clock_ticks_per_second() as f64)
     }
 
     /// Asks again and again whether it answers, until it does.

@@ -1,7 +1,7 @@
 //! Users: how fast they move in, and how the database of many finds them again.
 
 mod import;
-mod plans;
+pub mod plans;
 
 use std::path::Path;
 

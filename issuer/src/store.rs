@@ -26,7 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::time::Clock;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, SqlitePool};
 
 pub use listener::OutboxListener;
 pub use sql::{CommitObserver, KeptConnection, StoreError, Work};
@@ -37,6 +37,10 @@ static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migration
 
 /// A request waits this long for a connection before it is told that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that was used so recently is taken for good. Where it is not, the request on it is told that the database is
+/// away, as those before it were.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// No statement of ours takes longer unless something is wrong.
 const STATEMENT_TIMEOUT_MS: u32 = 10_000;
@@ -262,6 +266,16 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Pools, OpenErr
         // One more, which the relay keeps to itself while it holds the lease.
         .max_connections(max_connections.saturating_add(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A round trip for every request is too much to learn what is as good as known.
+        .test_before_acquire(false)
+        .before_acquire(|connection, seen| {
+            Box::pin(async move {
+                if seen.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 let timeouts = format!(

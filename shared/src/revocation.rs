@@ -6,6 +6,7 @@ mod expiry;
 mod set;
 mod table;
 
+pub(crate) use set::LastLive;
 pub use set::{Facts, LiveToken, RevocationSet};
 
 use crate::id::{SessionId, SubjectId, TokenId};

@@ -20,6 +20,7 @@ mod service;
 mod tests;
 pub(crate) mod tls;
 mod transport;
+mod workers;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use listener::{BoundAddress, ListenError, Listener, UNIX_SOCKET_MODE};
 pub use metrics::ServeMetrics;
 pub use options::ServeOptions;
 pub use tls::{RELOAD_EVERY, Tls, TlsError, TlsFiles};
+pub use workers::Workers;
 
 use self::accept::Acceptor;
 use self::service::WithPeer;

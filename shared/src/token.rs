@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::crypto::rsa::VerifyingKey;
 use crate::encoding::base64url_decode;
 use crate::limits;
+use crate::revocation::LastLive;
 use crate::strict_json;
 
 /// A token's three parts, taken apart and not yet believed in anything.
@@ -92,6 +93,7 @@ impl<'a> CompactToken<'a> {
         Ok(SignedToken {
             kid: self.kid,
             claims,
+            last_live: LastLive::default(),
         })
     }
 }
@@ -103,6 +105,8 @@ impl<'a> CompactToken<'a> {
 pub struct SignedToken {
     kid: Box<str>,
     claims: Claims,
+    /// When it was last found alive: see [`crate::revocation::RevocationSet::check`].
+    pub(crate) last_live: LastLive,
 }
 
 impl SignedToken {

@@ -5,6 +5,8 @@ mod explain;
 mod followers;
 mod snapshot;
 
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use shared::limits::RULE_CASES_BYTES_MAX;
 use shared::redis::RedisError;
 use shared::serve::{
     BoundAddress, Drained, ListenError, Listener, ServeMetrics, ServeOptions, Tls, TlsError,
-    UNIX_SOCKET_MODE, serve_per_connection,
+    UNIX_SOCKET_MODE, Workers, serve_per_connection,
 };
 use shared::time::{Clock, SystemClock};
 use tokio::task::{JoinError, JoinHandle};
@@ -85,6 +87,9 @@ pub enum StartError {
     /// An address that cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// No threads to answer on.
+    #[error("the threads that answer could not be started")]
+    Threads(#[from] io::Error),
 }
 
 impl StartError {
@@ -147,7 +152,7 @@ impl Verifier {
             }),
             policy: Arc::new(policy),
             token_format: settings.token_format(),
-            cache: TokenCache::new(settings.cache.capacity.bytes()),
+            cache: TokenCache::new(settings.cache.capacity.bytes(), threads(settings)),
             on_stale: settings.on_stale,
             shadow,
             clock,
@@ -174,6 +179,7 @@ impl Verifier {
         let options = ServeOptions {
             shutdown_grace: settings.shutdown_grace.get(),
             metrics: serve_metrics.clone(),
+            workers: Some(Arc::new(Workers::start("request", threads(settings))?)),
             ..ServeOptions::default()
         };
         let addresses: Vec<BoundAddress> = listeners
@@ -267,6 +273,12 @@ impl Verifier {
         self.followers.end().await;
         drained
     }
+}
+
+/// How many threads answer.
+fn threads(settings: &Settings) -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    settings.threads.unwrap_or(cores)
 }
 
 /// Whether the revocations have ever been loaded and, if not, why.

@@ -2,7 +2,14 @@
 //!
 //! What is cached is what a signature proved, and nothing that time, a revocation or a rule could change. The key is
 //! the whole token: no two tokens can be taken for each other, and no digest is needed.
+//!
+//! ```text
+//! find ─► the thread's own front ─► the cache that all threads share ─► the signature is checked
+//! ```
 
+mod front;
+
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,13 +21,17 @@ use moka::sync::Cache;
 use shared::label::{Definitions, Satisfied};
 use shared::token::{Claims, SignedToken};
 
+use self::front::Fronts;
+
 /// What an entry takes beside key and value, about: the map's slot, the counters and queues of the eviction policy.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 
 /// A token whose signature holds, with what is told of it to the proxy.
 #[derive(Debug)]
 pub struct CachedToken {
-    /// The token.
+    /// As it was presented.
+    token: Arc<str>,
+    /// What it says.
     pub signed: SignedToken,
     /// Since which generation of the keys its key is in force ([`crate::keys::HeldKey::since`]).
     pub key_since: u64,
@@ -43,19 +54,21 @@ pub struct IdentityHeaders {
     pub superuser: HeaderValue,
 }
 
-/// The tokens that were checked, bounded in bytes and shared by all threads.
+/// The tokens that were checked, bounded in bytes.
 #[derive(Debug)]
 pub struct TokenCache {
-    entries: Cache<Box<str>, Arc<CachedToken>, RandomState>,
+    fronts: Fronts,
+    shared: Cache<Arc<str>, Arc<CachedToken>, RandomState>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 impl CachedToken {
     /// A token that the key in force since generation `key_since` signed.
-    pub fn new(signed: SignedToken, key_since: u64) -> Self {
+    pub fn new(token: &str, signed: SignedToken, key_since: u64) -> Self {
         let identity = IdentityHeaders::of(signed.claims());
         Self {
+            token: token.into(),
             signed,
             key_since,
             identity,
@@ -91,7 +104,8 @@ impl CachedToken {
         let labels = satisfied
             .as_ref()
             .map_or(0, |satisfied| size_of::<Satisfied>() + satisfied.memory_bytes());
-        self.signed.memory_bytes() + size_of::<Self>() + subject.len() + session.len() + roles.len() + labels
+        let own = self.token.len() + size_of::<Self>() + ENTRY_OVERHEAD_BYTES;
+        self.signed.memory_bytes() + own + subject.len() + session.len() + roles.len() + labels
     }
 }
 
@@ -124,19 +138,19 @@ impl IdentityHeaders {
 }
 
 impl TokenCache {
-    /// A cache of at most about `capacity_bytes`; 0 keeps nothing.
-    pub fn new(capacity_bytes: u64) -> Self {
-        let entries = Cache::<Box<str>, Arc<CachedToken>>::builder()
-            .max_capacity(capacity_bytes)
-            .weigher(|token, cached| {
-                let bytes = token.len() + cached.memory_bytes() + ENTRY_OVERHEAD_BYTES;
-                u32::try_from(bytes).unwrap_or(u32::MAX)
-            })
+    /// A cache of at most about `capacity_bytes`, half of it shared, half of it in the fronts of so many threads; 0 keeps
+    /// nothing.
+    pub fn new(capacity_bytes: u64, threads: NonZeroUsize) -> Self {
+        let half = capacity_bytes / 2;
+        let shared = Cache::<Arc<str>, Arc<CachedToken>>::builder()
+            .max_capacity(half)
+            .weigher(|_, cached| u32::try_from(cached.memory_bytes()).unwrap_or(u32::MAX))
             // Tokens are used for their quarter of an hour and never again: what was seen last matters, not how often.
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(RandomState::default());
         Self {
-            entries,
+            fronts: Fronts::new(usize::try_from(half).unwrap_or(usize::MAX) / threads),
+            shared,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -146,29 +160,36 @@ impl TokenCache {
     ///
     /// Whether the key is still in force is the caller's to ask, and to say [`TokenCache::forget`] if not.
     pub fn find(&self, token: &str) -> Option<Arc<CachedToken>> {
-        let found = self.entries.get(token);
+        let found = self.fronts.find(token).or_else(|| {
+            let found = self.shared.get(token)?;
+            self.fronts.keep(&found);
+            Some(found)
+        });
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
     }
 
     /// Keeps a token, and counts the bytes that it takes now.
-    pub fn keep(&self, token: &str, cached: Arc<CachedToken>) {
-        self.entries.insert(token.into(), cached);
+    pub fn keep(&self, cached: &Arc<CachedToken>) {
+        self.fronts.keep(cached);
+        self.shared.insert(Arc::clone(&cached.token), Arc::clone(cached));
     }
 
-    /// Drops a token.
+    /// Drops a token: other threads do so when they find it.
     pub fn forget(&self, token: &str) {
-        self.entries.invalidate(token);
+        self.fronts.forget(token);
+        self.shared.invalidate(token);
     }
 
-    /// Drops every token that `is_wanted` does not want.
+    /// Drops every token that `is_wanted` does not want, and from the fronts what has not been needed since the last time.
     pub fn retain(&self, is_wanted: impl Fn(&CachedToken) -> bool) {
-        for (token, cached) in &self.entries {
+        for (token, cached) in &self.shared {
             if !is_wanted(&cached) {
-                self.entries.invalidate(token.as_ref());
+                self.shared.invalidate(token.as_ref());
             }
         }
+        self.fronts.sweep();
     }
 
     /// Lookups that found something, and those that did not.
@@ -179,10 +200,10 @@ impl TokenCache {
         )
     }
 
-    /// Entries, and the bytes they take, about.
+    /// Entries that all threads share, and the bytes they take, about.
     pub fn entries_and_bytes(&self) -> (u64, u64) {
-        self.entries.run_pending_tasks();
-        (self.entries.entry_count(), self.entries.weighted_size())
+        self.shared.run_pending_tasks();
+        (self.shared.entry_count(), self.shared.weighted_size())
     }
 }
 
@@ -210,15 +231,22 @@ mod tests {
         TokenForge::new(&TestKey::number(0), UnixMillis(1_795_376_000_000))
     }
 
+    const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
     fn kept(cache: &TokenCache, forge: &TokenForge) -> String {
         let token = forge.token();
-        cache.keep(&token, Arc::new(CachedToken::new(forge.signed(), 1)));
+        cache.keep(&Arc::new(CachedToken::new(&token, forge.signed(), 1)));
         token
+    }
+
+    /// Whether a thread that has seen nothing finds it.
+    fn is_shared(cache: &TokenCache, token: &str) -> bool {
+        std::thread::scope(|scope| scope.spawn(|| cache.find(token).is_some()).join().unwrap())
     }
 
     #[test]
     fn what_was_kept_is_found_by_the_whole_token() {
-        let cache = TokenCache::new(1024 * 1024);
+        let cache = TokenCache::new(1024 * 1024, ONE);
         let (one, other) = (forge(), forge());
         let token = kept(&cache, &one);
         kept(&cache, &other);
@@ -231,32 +259,76 @@ mod tests {
     }
 
     #[test]
+    fn what_one_thread_keeps_or_forgets_the_others_find_so() {
+        let cache = TokenCache::new(1024 * 1024, ONE);
+        let token = kept(&cache, &forge());
+        assert!(is_shared(&cache, &token));
+        cache.forget(&token);
+        assert!(cache.find(&token).is_none() && !is_shared(&cache, &token));
+    }
+
+    #[test]
+    fn caches_of_one_process_are_told_apart() {
+        let (one, other) = (
+            TokenCache::new(1024 * 1024, ONE),
+            TokenCache::new(1024 * 1024, ONE),
+        );
+        let token = kept(&one, &forge());
+        assert!(other.find(&token).is_none());
+    }
+
+    #[test]
     fn the_bytes_are_bounded() {
-        let cache = TokenCache::new(20_000);
+        let cache = TokenCache::new(40_000, ONE);
         let (forge, long) = (forge(), "r".repeat(2000));
         let token = kept(&cache, &forge);
         let (entries, bytes) = cache.entries_and_bytes();
         assert_eq!(entries, 1);
         assert!(
-            bytes > token.len() as u64 && bytes < 3 * token.len() as u64,
+            bytes > token.len() as u64 && bytes < 4 * token.len() as u64,
             "{bytes}"
         );
+        let mut tokens = Vec::new();
         for number in 0..50 {
-            kept(&cache, &forge.clone().claim("n", number).roles(&[&long]));
+            tokens.push(kept(&cache, &forge.clone().claim("n", number).roles(&[&long])));
         }
         let (entries, bytes) = cache.entries_and_bytes();
         assert!(
             entries > 0 && bytes <= 20_000,
             "{entries} entries of {bytes} bytes"
         );
+        // The front has no more either.
+        let found = tokens.iter().filter(|token| cache.fronts.find(token).is_some());
+        assert!((1..=4).contains(&found.count()));
+    }
+
+    #[test]
+    fn a_token_that_goes_on_being_presented_stays_in_its_front() {
+        let cache = TokenCache::new(40_000, ONE);
+        let token = kept(&cache, &forge());
+        for _ in 0..50 {
+            kept(&cache, &forge());
+            assert!(cache.fronts.find(&token).is_some());
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_in_no_bytes() {
+        let cache = TokenCache::new(0, ONE);
+        let token = kept(&cache, &forge());
+        assert!(cache.find(&token).is_none());
     }
 
     #[test]
     fn what_is_not_wanted_is_dropped() {
-        let cache = TokenCache::new(1024 * 1024);
+        let cache = TokenCache::new(1024 * 1024, ONE);
         let token = kept(&cache, &forge());
         let superuser = kept(&cache, &forge().claim("superuser", true));
         cache.retain(|cached| cached.signed.claims().superuser);
+        assert!(!is_shared(&cache, &token) && is_shared(&cache, &superuser));
+        // What a front has not been asked for goes at the second time; before that, its key and its claims are looked at anew.
+        cache.find(&superuser).unwrap();
+        cache.retain(|_| true);
         assert!(cache.find(&token).is_none() && cache.find(&superuser).is_some());
     }
 

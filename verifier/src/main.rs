@@ -22,6 +22,9 @@ use verifier::settings::Settings;
 use crate::explain::Explain;
 use crate::test_rules::TestRules;
 
+/// One may be busy with a million revocations while somebody asks for health.
+const BACKGROUND_THREADS: usize = 2;
+
 /// The edge token verifier: a reverse proxy asks it about each request, and it answers from memory
 #[derive(Debug, Parser)]
 #[command(name = "verifier", version)]
@@ -95,11 +98,12 @@ fn run(program: Program) -> Result<(), Failure> {
         Command::Serve(flags) => {
             let settings = load(&program.common, &flags)?;
             program.common.start_logging().map_err(Failure::misused)?;
-            let mut runtime = tokio::runtime::Builder::new_multi_thread();
-            if let Some(threads) = settings.threads {
-                runtime.worker_threads(threads.get());
-            }
-            let runtime = runtime.enable_all().build().map_err(Failure::failed)?;
+            // Requests are answered on threads of their own; here are the sources, and whoever asks for health and metrics.
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(BACKGROUND_THREADS)
+                .enable_all()
+                .build()
+                .map_err(Failure::failed)?;
             runtime.block_on(serve_until_told(settings))
         }
     }

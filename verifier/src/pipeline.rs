@@ -205,7 +205,7 @@ impl Pipeline {
             None => None,
             Some(by) if cached.signed.claims().superuser => Some(by.all()),
             Some(by) => {
-                kept = self.satisfied(token, cached, by);
+                kept = self.satisfied(cached, by);
                 kept.as_deref()
             }
         };
@@ -218,16 +218,11 @@ impl Pipeline {
     }
 
     /// The labels that the holder of a token satisfies, kept with the token until the definitions change.
-    fn satisfied(
-        &self,
-        token: &str,
-        cached: &Arc<CachedToken>,
-        by: &Definitions,
-    ) -> Guard<Option<Arc<Satisfied>>> {
+    fn satisfied(&self, cached: &Arc<CachedToken>, by: &Definitions) -> Guard<Option<Arc<Satisfied>>> {
         cached.satisfied(by).unwrap_or_else(|| {
             let satisfied = cached.satisfy(by);
             // It takes more bytes now, or less.
-            self.cache.keep(token, Arc::clone(cached));
+            self.cache.keep(cached);
             Guard::from_inner(Some(satisfied))
         })
     }
@@ -263,8 +258,8 @@ impl Pipeline {
             return Err(Reason::UnknownKey);
         };
         let signed = compact.verify(held.key).map_err(TokenError::reason)?;
-        let cached = Arc::new(CachedToken::new(signed, held.since));
-        self.cache.keep(token, Arc::clone(&cached));
+        let cached = Arc::new(CachedToken::new(token, signed, held.since));
+        self.cache.keep(&cached);
         Ok(cached)
     }
 }

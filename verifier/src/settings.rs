@@ -66,7 +66,7 @@ pub struct Settings {
     pub realm: String,
     /// The cache of verified tokens.
     pub cache: CacheSettings,
-    /// Worker threads; absent: one for each core.
+    /// Threads that answer requests; absent: one for each core.
     pub threads: Option<NonZeroUsize>,
     /// TLS on the TCP listeners.
     pub tls: TlsSettings,

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use crate::cores::Apart;
 use crate::http::{Answer, HttpConnection};
 use crate::server::postgres::Postgres;
 use crate::server::redis::Redis;
@@ -32,6 +33,11 @@ pub struct Site {
 impl Site {
     /// Starts it with these settings beside the defaults. Where PostgreSQL is not installed, on SQLite.
     pub fn start(extra: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_apart(None, extra)
+    }
+
+    /// Starts it with the issuer on the core for what is measured, if the machine is parted.
+    pub fn start_apart(apart: Option<&Apart>, extra: &[(&str, &str)]) -> anyhow::Result<Self> {
         let programs = Programs::build()?;
         let redis = Redis::start()?;
         let folder = tempfile::tempdir()?;
@@ -63,7 +69,11 @@ impl Site {
             .stdout(Stdio::null())
             .status()?;
         ensure!(created.success(), "the superuser was not made");
-        let issuer = programs.serve("issuer", &settings, "the issuer listens")?;
+        let serve = || programs.serve("issuer", &settings, "the issuer listens");
+        let issuer = match apart {
+            Some(apart) => apart.measured(serve)?,
+            None => serve()?,
+        };
         let servers = format!("issuer on {database} and {}", redis.version());
         Ok(Self {
             issuer,
@@ -93,7 +103,7 @@ impl Site {
     }
 }
 
-/// Somebody who logs in again and again.
+/// Somebody who asks again and again.
 pub struct Client {
     connection: HttpConnection,
     headers: String,
@@ -110,9 +120,12 @@ impl Client {
 
     /// Tries to log in.
     pub fn log_in(&mut self, login: &str, password: &str) -> anyhow::Result<Answer> {
-        let body = credentials(login, password);
-        self.connection
-            .request("POST", "/api/v1/user/login", &self.headers, &body)
+        self.post("/api/v1/user/login", &credentials(login, password))
+    }
+
+    /// Posts a JSON text.
+    pub fn post(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
+        self.connection.request("POST", path, &self.headers, body)
     }
 }
 
@@ -120,7 +133,8 @@ fn credentials(login: &str, password: &str) -> String {
     json!({"login": login, "password": password}).to_string()
 }
 
-fn text(answer: &Answer, name: &str) -> anyhow::Result<String> {
+/// A member of an answer's JSON object.
+pub fn text(answer: &Answer, name: &str) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(&answer.body)?;
     let value = body.get(name).and_then(Value::as_str);
     value

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use super::{Process, free_port};
 
+const SCHEME: &str = "redis://";
+
 /// A `redis-server` on a port of the loopback.
 #[derive(Debug)]
 pub struct Redis {
@@ -24,7 +26,7 @@ impl Redis {
         let version = version()?;
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
-        let url = format!("redis://127.0.0.1:{port}");
+        let url = format!("{SCHEME}127.0.0.1:{port}");
         let mut command = Command::new("redis-server");
         command
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -52,6 +54,11 @@ impl Redis {
     /// `redis://127.0.0.1:PORT`
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix(SCHEME).unwrap_or(&self.url)
     }
 
     /// `Redis 7.0.15`

@@ -89,6 +89,11 @@ impl Serving {
         self.address
     }
 
+    /// The time that it has had on a core since it started, in seconds.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.process.cpu_seconds()
+    }
+
     /// The most memory that it has ever had resident, in bytes.
     pub fn peak_bytes(&self) -> anyhow::Result<u64> {
         self.process.peak_bytes()

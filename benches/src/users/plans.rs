@@ -5,6 +5,8 @@ mod log;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -67,18 +69,8 @@ pub fn run(users: u64) -> anyhow::Result<Report> {
     ];
     let postgres = Postgres::start_with(false, &explain, Some(File::create(&log)?))?;
     let postgres = postgres.context("PostgreSQL is not installed")?;
-    let settings = settings(postgres.url(), folder.path())?;
+    let settings = prepare(&programs, &postgres, folder.path(), users)?;
     let settings = borrowed(&settings);
-    let mut migrate = programs.command("issuer", &settings, folder.path());
-    ensure!(
-        migrate
-            .arg("migrate")
-            .stdout(std::process::Stdio::null())
-            .status()?
-            .success(),
-        "migrate"
-    );
-    fill(&postgres, users)?;
     postgres.run("ALTER DATABASE postgres SET auto_explain.log_min_duration = 0")?;
     let issuer = programs.serve("issuer", &settings, "the issuer listens")?;
     ask(&mut HttpConnection::open(issuer.address())?, users)?;
@@ -99,6 +91,21 @@ pub fn run(users: u64) -> anyhow::Result<Report> {
     };
     drop(issuer);
     report(&postgres, users, &plans)
+}
+
+/// Makes the tables, and loads everything. The settings of an issuer there.
+pub fn prepare(
+    programs: &Programs,
+    postgres: &Postgres,
+    folder: &Path,
+    users: u64,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let settings = settings(postgres.url(), folder)?;
+    let mut migrate = programs.command("issuer", &borrowed(&settings), folder);
+    let migrated = migrate.arg("migrate").stdout(Stdio::null()).status()?;
+    ensure!(migrated.success(), "migrate");
+    fill(postgres, users)?;
+    Ok(settings)
 }
 
 /// Loads everything by SQL.

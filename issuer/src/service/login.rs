@@ -117,8 +117,7 @@ impl Service {
         if !user::lock_for_login(&mut work, verified.id, hash, new_hash).await? {
             return Ok(None);
         }
-        let (session, refresh_token) = self.begin_session(&mut work, verified.id, origin).await?;
-        self.finish_sign_in(work, session, &refresh_token, started_at)
+        self.finish_sign_in(work, verified.id, origin, started_at)
             .await
             .map(Some)
     }

@@ -39,9 +39,7 @@ impl Service {
         role::grant(&mut work, id, built_in::USER_ID).await?;
         let event = Event::new(Actor::Subject(id), Action::UserRegister).from(origin);
         audit::record(&mut work, event.on(id)).await?;
-        let (session, refresh_token) = self.begin_session(&mut work, id, origin).await?;
-        self.finish_sign_in(work, session, &refresh_token, started_at)
-            .await
+        self.finish_sign_in(work, id, origin, started_at).await
     }
 
     /// Checks a login and a password that somebody wants to have, both at once.

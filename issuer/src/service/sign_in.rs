@@ -10,10 +10,9 @@ use shared::time::UnixMillis;
 use super::{Origin, Service, ServiceError};
 use crate::client_name;
 use crate::signing::{AccessGrant, RefreshToken, mint};
-use crate::store::login_history::{self, Outcome};
-use crate::store::session::{self, Expiry};
+use crate::store::Work;
+use crate::store::session::{self, Expiry, NewSession};
 use crate::store::truth::{self, Truth};
-use crate::store::{Work, refresh};
 
 /// A login and a password, as presented.
 #[derive(Debug)]
@@ -40,25 +39,32 @@ pub struct TokenPair {
 }
 
 impl Service {
-    /// Begins a session and writes it into the history. The caller holds the user's row locked, and commits.
-    pub(super) async fn begin_session(
+    /// Signs a user in: begins a session, writes it into the history, reads the truth, commits, and signs. The caller has the
+    /// user's row locked in `work`; `started_at` is from before that.
+    pub(super) async fn finish_sign_in(
         &self,
-        work: &mut Work,
+        mut work: Work,
         user: SubjectId,
         origin: &Origin,
-    ) -> Result<(SessionId, RefreshToken), ServiceError> {
+        started_at: UnixMillis,
+    ) -> Result<TokenPair, ServiceError> {
         let now = work.now().await?;
         let id = SessionId::new(now);
         let absolute = now.plus(self.policy.session_ttl);
-        let expiry = Expiry {
-            absolute,
-            idle: self.idle_expiry(now, absolute),
-        };
-        session::insert(work, id, user, expiry, origin).await?;
+        let idle = self.idle_expiry(now, absolute);
         let token = RefreshToken::random();
-        refresh::insert(work, &token.digest(), id, 0).await?;
-        login_history::insert(work, Some(user), Outcome::Success, Some(id), origin).await?;
-        Ok((id, token))
+        let new = NewSession {
+            id,
+            user,
+            expiry: Expiry { absolute, idle },
+            digest: &token.digest(),
+            origin,
+        };
+        let truth = session::begin(&mut work, &new).await?;
+        self.check_signs(&mut work, truth.as_ref()).await?;
+        let truth = truth.ok_or(ServiceError::AccountDisabled)?;
+        work.commit().await?;
+        self.token_pair(&truth, id, started_at, &token, idle)
     }
 
     /// When a session that is refreshed now ends if it is not refreshed again.
@@ -133,23 +139,5 @@ impl Service {
             refresh_expires_in: refresh_expires_at.since(self.clock.now()),
             user_id: truth.subject,
         })
-    }
-
-    /// Ends a sign-in: reads the truth about the session just begun, commits, and signs.
-    pub(super) async fn finish_sign_in(
-        &self,
-        mut work: Work,
-        session: SessionId,
-        refresh_token: &RefreshToken,
-        started_at: UnixMillis,
-    ) -> Result<TokenPair, ServiceError> {
-        let truth = self
-            .read_truth(&mut work, session)
-            .await?
-            .ok_or(ServiceError::AccountDisabled)?;
-        let now = work.now().await?;
-        work.commit().await?;
-        let refresh_expires_at = self.idle_expiry(now, now.plus(self.policy.session_ttl));
-        self.token_pair(&truth, session, started_at, refresh_token, refresh_expires_at)
     }
 }

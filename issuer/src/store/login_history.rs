@@ -100,9 +100,14 @@ pub async fn insert(
         origin.device.as_deref()
     ];
     work.execute(&INSERT, arguments).await?;
+    note(work, user, outcome, origin);
+    Ok(())
+}
+
+/// Has an attempt that was written down logged as an event once it is committed.
+pub(super) fn note(work: &mut Work, user: Option<SubjectId>, outcome: Outcome, origin: &Origin) {
     let actor = user.map_or(Actor::Anonymous, Actor::Subject);
     audit::note(work, Event::new(actor, outcome.action()).from(origin));
-    Ok(())
 }
 
 /// A page of a user's attempts, newest first.

@@ -125,17 +125,26 @@ pub async fn rotate(
     successor_digest: &[u8],
     idle_expiry: UnixMillis,
 ) -> Result<(), StoreError> {
+    const ROTATE: Statement = Statement::postgres(
+        "WITH used AS (UPDATE refresh_tokens SET used_at = $3 WHERE session_id = $1 AND counter = $2), \
+         next AS (INSERT INTO refresh_tokens (digest, session_id, counter) VALUES ($4, $1, $5)) \
+         UPDATE sessions SET leaf = $5, last_seen_at = $3, refresh_expires_at = $6 WHERE id = $1",
+    );
     const USE: Statement =
-        Statement::both("UPDATE refresh_tokens SET used_at = $3 WHERE session_id = $1 AND counter = $2");
-    const MOVE_ON: Statement = Statement::both(
+        Statement::sqlite("UPDATE refresh_tokens SET used_at = $3 WHERE session_id = $1 AND counter = $2");
+    const MOVE_ON: Statement = Statement::sqlite(
         "UPDATE sessions SET leaf = $2, last_seen_at = $3, refresh_expires_at = $4 WHERE id = $1",
     );
     let now = work.now().await?;
-    let successor = presented.counter + 1;
-    work.execute(&USE, args![presented.session, presented.counter, now])
-        .await?;
-    insert(work, successor_digest, presented.session, successor).await?;
-    work.execute(&MOVE_ON, args![presented.session, successor, now, idle_expiry])
+    let (session, counter) = (presented.session, presented.counter);
+    let successor = counter + 1;
+    if work.is_postgres() {
+        let arguments = args![session, counter, now, successor_digest, successor, idle_expiry];
+        return work.execute(&ROTATE, arguments).await.map(|_| ());
+    }
+    work.execute(&USE, args![session, counter, now]).await?;
+    insert(work, successor_digest, session, successor).await?;
+    work.execute(&MOVE_ON, args![session, successor, now, idle_expiry])
         .await
         .map(|_| ())
 }

@@ -1,11 +1,15 @@
 //! Sessions: from a login to its end.
 
+mod begin;
+
 use shared::id::{SessionId, SubjectId};
 use shared::revocation::Fact;
 use shared::time::UnixMillis;
 
 use super::sql::{Statement, args};
 use super::{Page, PageRequest, Row, StoreError, Work, outbox};
+
+pub use begin::{NewSession, begin};
 
 /// Where a request came from, as far as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

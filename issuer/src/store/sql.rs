@@ -307,17 +307,29 @@ impl Work {
         if let Some(now) = self.now {
             return Ok(now);
         }
-        let now = match self.link {
+        match self.link {
             Link::Postgres(_) | Link::PostgresTransaction(_) => {
-                self.fetch_one(&NOW, args![]).await?.time("now")?
+                let row = self.fetch_one(&NOW, args![]).await?;
+                Ok(self.note_now(row.time("now")?))
             }
             // SQLite runs in this process, so its time is ours.
-            Link::Sqlite(_) | Link::SqliteTransaction(_) => self.clock.now(),
-        };
+            Link::Sqlite(_) | Link::SqliteTransaction(_) => Ok(self.note_now(self.clock.now())),
+        }
+    }
+
+    /// Takes the time from a statement that told it as `now`, so that it need not be asked for. SQLite's do not.
+    pub(super) fn learn_now(&mut self, row: &Row) -> Result<(), StoreError> {
+        if self.is_postgres() && self.now.is_none() {
+            self.note_now(row.time("now")?);
+        }
+        Ok(())
+    }
+
+    fn note_now(&mut self, now: UnixMillis) -> UnixMillis {
         let ours = self.clock.now();
         self.skew = ours.since(now).max(now.since(ours));
         self.now = Some(now);
-        Ok(now)
+        now
     }
 
     /// Notes a fact that was put into the outbox.

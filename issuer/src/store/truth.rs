@@ -5,7 +5,7 @@ use shared::role::RoleSet;
 
 use super::sql::{Statement, args};
 use super::user::names;
-use super::{StoreError, Work};
+use super::{Row, StoreError, Work};
 
 /// What a token signed now would say of its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,20 @@ pub struct Truth {
     pub kid: Option<String>,
 }
 
+/// The columns of a user's [`Truth`], for a statement to end.
+macro_rules! select_truth {
+    ($rest:literal) => {
+        concat!(
+            "SELECT u.id, u.superuser, u.ver, v.rver, ",
+            "(SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, ",
+            "(SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur ",
+            "JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles",
+            $rest
+        )
+    };
+}
+pub(super) use select_truth;
+
 /// Reads the truth about a live session of an active user, in one statement, so that it is of one instant, and locks
 /// the session until the unit of work ends. `None` if the session has ended or the account is disabled.
 ///
@@ -32,33 +46,38 @@ pub struct Truth {
 /// [`StoreError`] if the database does not answer.
 pub async fn of_session(work: &mut Work, session: SessionId) -> Result<Option<Truth>, StoreError> {
     const TRUTH: Statement = Statement::each(
-        "SELECT u.id, u.superuser, u.ver, v.rver, \
-         (SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, \
-         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
-         JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
-         FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
-         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 \
-         AND u.active FOR NO KEY UPDATE OF s",
-        "SELECT u.id, u.superuser, u.ver, v.rver, \
-         (SELECT k.kid FROM signing_keys k WHERE k.state = 'active') AS kid, \
-         (SELECT string_agg(r.name, ',' ORDER BY r.name) FROM user_roles ur \
-         JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles \
-         FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
-         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 \
-         AND u.active",
+        select_truth!(
+            ", clock_timestamp() AS now FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
+             WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > clock_timestamp() \
+             AND s.refresh_expires_at > clock_timestamp() AND u.active FOR NO KEY UPDATE OF s"
+        ),
+        select_truth!(
+            " FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN role_version v \
+             WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.refresh_expires_at > $2 AND u.active"
+        ),
     );
-    let now = work.now().await?;
-    let Some(row) = work.fetch_optional(&TRUTH, args![session, now]).await? else {
+    let arguments = if work.is_postgres() {
+        args![session]
+    } else {
+        args![session, work.now().await?]
+    };
+    let Some(row) = work.fetch_optional(&TRUTH, arguments).await? else {
         return Ok(None);
     };
-    Ok(Some(Truth {
+    work.learn_now(&row)?;
+    read(&row).map(Some)
+}
+
+/// Reads the columns of [`select_truth`].
+pub(super) fn read(row: &Row) -> Result<Truth, StoreError> {
+    Ok(Truth {
         subject: row.id("id")?,
         roles: names(row.text_or_null("roles")?.as_deref()).into_iter().collect(),
         ver: row.number("ver")?,
         rver: row.number("rver")?,
         superuser: row.flag("superuser")?,
         kid: row.text_or_null("kid")?,
-    }))
+    })
 }
 
 /// Reads the truth about a client whose secret still has this digest, in one statement, so that it is of one instant.

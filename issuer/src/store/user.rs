@@ -251,17 +251,24 @@ pub async fn lock_for_login(
     hash: &str,
     new_hash: Option<&str>,
 ) -> Result<bool, StoreError> {
+    // The time is of after the lock was had: what is in `WITH` is done first.
     const LOCK: Statement = Statement::each(
-        "SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND active FOR SHARE",
+        "WITH locked AS MATERIALIZED \
+         (SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND active FOR SHARE) \
+         SELECT id, clock_timestamp() AS now FROM locked",
         "SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND active",
     );
-    const REHASH: Statement = Statement::both(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND active",
+    const REHASH: Statement = Statement::each(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND active \
+         RETURNING id, clock_timestamp() AS now",
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND active RETURNING id",
     );
-    match new_hash {
-        None => Ok(work.fetch_optional(&LOCK, args![id, hash]).await?.is_some()),
-        Some(new_hash) => Ok(work.execute(&REHASH, args![id, hash, new_hash]).await? == 1),
-    }
+    let locked = match new_hash {
+        None => work.fetch_optional(&LOCK, args![id, hash]).await?,
+        Some(new_hash) => work.fetch_optional(&REHASH, args![id, hash, new_hash]).await?,
+    };
+    locked.as_ref().map_or(Ok(()), |row| work.learn_now(row))?;
+    Ok(locked.is_some())
 }
 
 /// Raises the user's authorization version and records that tokens below it are stale.

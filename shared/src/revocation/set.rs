@@ -24,6 +24,8 @@ pub struct RevocationSet {
     /// The writers' own, which shares with the published one what did not change.
     writing: Mutex<State>,
     generation: AtomicU64,
+    /// What the generation began with: sets of one process never have the same.
+    first_generation: u64,
 }
 
 /// Cheap to clone: everything is behind an `Arc`.
@@ -55,6 +57,11 @@ enum IdKind {
 /// A token that no revocation known here refuses.
 #[derive(Clone, Copy, Debug)]
 pub struct LiveToken<'a>(&'a SignedToken);
+
+/// At which generation of which set a token was last found alive. As long as that is the set's generation, there is nothing new
+/// to look for: facts come, and those that go could refuse nothing any more.
+#[derive(Debug, Default)]
+pub(crate) struct LastLive(AtomicU64);
 
 impl<'a> LiveToken<'a> {
     /// The token.
@@ -131,6 +138,11 @@ impl RevocationSet {
     /// - [`Refusal::Stale`] if its subject's version, or a role's that it carries, has moved on.
     pub fn check<'a>(&self, token: ValidToken<'a>) -> Result<LiveToken<'a>, Refusal> {
         let signed = token.token();
+        // Read before the facts: those of this generation at least are looked at, and all of them if it is still the same then.
+        let generation = self.generation.load(Ordering::Acquire);
+        if signed.last_live.0.load(Ordering::Relaxed) == generation {
+            return Ok(LiveToken(signed));
+        }
         let claims = signed.claims();
         let facts = self.facts();
         let state = &facts.state;
@@ -151,10 +163,10 @@ impl RevocationSet {
                     .is_some_and(|floor| claims.rver < floor.version)
             });
         if role_moved_on {
-            Err(Refusal::Stale)
-        } else {
-            Ok(LiveToken(signed))
+            return Err(Refusal::Stale);
         }
+        signed.last_live.0.store(generation, Ordering::Relaxed);
+        Ok(LiveToken(signed))
     }
 
     /// The facts as of now, for several lookups.
@@ -189,7 +201,7 @@ impl RevocationSet {
 
     /// A number that grows with every fact, or slice of facts, taken in.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.generation.load(Ordering::Acquire) - self.first_generation
     }
 
     /// Facts held, by kind as [`Fact::kind`] names them.
@@ -258,6 +270,7 @@ impl RevocationSet {
             // A writer that died between its last step and publishing it: nobody may write where readers do not look.
             let state = poisoned.into_inner();
             self.publish(&state);
+            self.generation.fetch_add(1, Ordering::Release);
             state
         })
     }
@@ -269,6 +282,8 @@ impl RevocationSet {
 
 impl Default for RevocationSet {
     fn default() -> Self {
+        static SETS: AtomicU64 = AtomicU64::new(1);
+        let first_generation = SETS.fetch_add(1, Ordering::Relaxed) << 32;
         let state = State {
             sessions: Table::new(false),
             subjects: Table::new(true),
@@ -280,7 +295,8 @@ impl Default for RevocationSet {
             hasher: IdHasher::default(),
             published: ArcSwap::from_pointee(state.clone()),
             writing: Mutex::new(state),
-            generation: AtomicU64::new(0),
+            generation: AtomicU64::new(first_generation),
+            first_generation,
         }
     }
 }

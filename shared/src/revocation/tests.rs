@@ -43,6 +43,32 @@ fn holding(fact: Fact) -> RevocationSet {
 }
 
 #[test]
+fn what_a_set_has_found_alive_is_looked_at_again_after_each_fact() {
+    let token = token();
+    let (set, other) = (RevocationSet::default(), RevocationSet::default());
+    for _ in 0..2 {
+        assert_eq!(check(&set, &token), Ok(()));
+        assert_eq!(check(&other, &token), Ok(()));
+    }
+    let session = token.claims().session;
+    let fact = |session| Revocation {
+        fact: Fact::Session { session },
+        expires: Some(NOW),
+    };
+    set.apply(&fact(SessionId::new(NOW)));
+    assert_eq!(check(&set, &token), Ok(()));
+    set.apply(&fact(session));
+    assert_eq!(check(&set, &token), Err(Refusal::Revoked));
+    // As many facts as there, and none about this token: what one has found says nothing of the other.
+    other.apply_all(&[fact(SessionId::new(NOW))]);
+    other.apply_all(&[fact(SessionId::new(NOW))]);
+    for _ in 0..2 {
+        assert_eq!(check(&other, &token), Ok(()));
+        assert_eq!(check(&set, &token), Err(Refusal::Revoked));
+    }
+}
+
+#[test]
 fn each_kind_refuses_what_it_names_and_nothing_else() {
     let token = token();
     let claims = token.claims();

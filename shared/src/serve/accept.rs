@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::activity::Activity;
 use super::connection::{self, Signals};
 use super::metrics::End;
-use super::transport::{Transport, Watched};
+use super::transport::{Detached, Transport, Watched};
 use super::{BoxError, Listener, Peer, ServeMetrics, ServeOptions, Tls};
 
 /// What every connection of a server has in common.
@@ -74,8 +74,7 @@ where
                 Ok((transport, peer)) => {
                     backoff = Backoff::default();
                     let tls = listener.tls().cloned();
-                    self.connections
-                        .spawn(Arc::clone(&self).connection(transport, peer, tls, permit));
+                    self.begin(transport, peer, tls, permit);
                 }
                 Err(error) => {
                     self.options.metrics.accept_errors.inc();
@@ -90,6 +89,36 @@ where
                 }
             }
         }
+    }
+
+    /// Begins to serve a connection, on a thread for it if there are such.
+    fn begin(
+        self: &Arc<Self>,
+        transport: Transport,
+        peer: Peer,
+        tls: Option<Arc<Tls>>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let acceptor = Arc::clone(self);
+        let workers = self.options.workers.as_ref();
+        let Some(place) = workers.and_then(|workers| workers.place()) else {
+            self.connections
+                .spawn(acceptor.connection(transport, peer, tls, permit));
+            return;
+        };
+        let runtime = place.runtime.clone();
+        let moved = transport.detach();
+        let connection = async move {
+            match moved.and_then(Detached::attach) {
+                Ok(transport) => acceptor.connection(transport, peer, tls, permit).await,
+                Err(error) => {
+                    acceptor.options.metrics.accept_errors.inc();
+                    tracing::warn!(%error, "a connection could not be given to a thread");
+                }
+            }
+            drop(place);
+        };
+        self.connections.spawn_on(connection, &runtime);
     }
 
     async fn connection(

@@ -1,10 +1,13 @@
 //! One connection, from its first byte to its last.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -72,16 +75,21 @@ where
 {
     let service = Counted::new(service, Arc::clone(&activity), options);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(transport), service));
+    let wake_at =
+        |at: Instant| -> Waiting<'_> { Box::pin(tokio::time::sleep_until(at).map(|()| Event::Wake)) };
+    // Each of these is looked at when it has something to tell, and costs a request nothing.
+    let mut events = FuturesUnordered::<Waiting<'_>>::new();
+    events.push(Box::pin(signals.cut.cancelled().map(|()| Event::Cut)));
+    events.push(Box::pin(signals.stop.cancelled().map(|()| Event::Stop)));
     let began = Instant::now();
-    let first_wake = match activity.judge(options, began) {
+    events.push(wake_at(match activity.judge(options, began) {
         Verdict::WaitUntil(at) => at,
         Verdict::HeaderTimeout | Verdict::Idle | Verdict::Stalled => began,
-    };
-    let mut wake = pin!(tokio::time::sleep_until(first_wake));
+    }));
     let mut stopping = false;
     let mut idle = false;
     loop {
-        tokio::select! {
+        let event = tokio::select! {
             biased;
             result = connection.as_mut() => return match result {
                 _ if idle => End::Idle,
@@ -91,25 +99,40 @@ where
                     if stopping { End::Closed } else { End::Failed }
                 }
             },
-            () = signals.cut.cancelled() => return End::Cut,
-            () = signals.stop.cancelled(), if !stopping => {
+            Some(event) = events.next() => event,
+        };
+        match event {
+            Event::Cut => return End::Cut,
+            Event::Stop => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = wake.as_mut() => {
+            Event::Wake => {
                 let now = Instant::now();
                 match activity.judge(options, now) {
-                    Verdict::WaitUntil(at) => wake.as_mut().reset(at),
+                    Verdict::WaitUntil(at) => events.push(wake_at(at)),
                     Verdict::HeaderTimeout => return End::HeaderTimeout,
                     Verdict::Stalled => return End::Stalled,
                     Verdict::Idle if idle => return End::Idle,
                     Verdict::Idle => {
                         idle = true;
                         connection.as_mut().graceful_shutdown();
-                        wake.as_mut().reset(now + FAREWELL);
+                        events.push(wake_at(now + FAREWELL));
                     }
                 }
             }
         }
     }
 }
+
+/// What may happen to a connection beside what passes on it.
+enum Event {
+    /// The grace of a server that stops is over.
+    Cut,
+    /// The server stops.
+    Stop,
+    /// It is time to look how long the connection has been doing what it does.
+    Wake,
+}
+
+type Waiting<'a> = Pin<Box<dyn Future<Output = Event> + Send + 'a>>;

@@ -1,8 +1,9 @@
 //! What a server may be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::ServeMetrics;
+use super::{ServeMetrics, Workers};
 use crate::limits;
 
 /// Bounds of a server. [`Default`] has those of [`crate::limits`]; tests make them smaller.
@@ -28,6 +29,8 @@ pub struct ServeOptions {
     pub shutdown_grace: Duration,
     /// Where connections are counted.
     pub metrics: ServeMetrics,
+    /// Threads of their own for connections; `None`: they are served by the runtime that accepts them.
+    pub workers: Option<Arc<Workers>>,
 }
 
 impl Default for ServeOptions {
@@ -43,6 +46,7 @@ impl Default for ServeOptions {
             h2_streams_max: limits::H2_STREAMS_MAX,
             shutdown_grace: limits::SHUTDOWN_GRACE,
             metrics: ServeMetrics::default(),
+            workers: None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod bounds;
 mod drain;
 mod secured;
 mod unix;
+mod workers;
 
 /// Far beyond what any test takes: a failure ends in an error, not in a hang.
 const PATIENCE: Duration = Duration::from_secs(20);

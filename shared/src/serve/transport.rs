@@ -27,6 +27,35 @@ pub(super) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// A transport between two runtimes, neither of which waits for it.
+#[derive(Debug)]
+pub(super) enum Detached {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Transport {
+    /// Takes a transport that was just accepted from its runtime.
+    pub(super) fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+            // Only what has been accepted is moved, and TLS begins after that.
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl Detached {
+    /// Gives it to the runtime that this is called on.
+    pub(super) fn attach(self) -> io::Result<Transport> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Transport::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Transport::Unix),
+        }
+    }
+}
+
 macro_rules! on_transport {
     ($self:expr, $method:ident ( $($argument:expr),* )) => {
         match $self {

@@ -1,5 +1,6 @@
 //! Explaining without a verifier that runs: from the files and the keys that one would start with.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use shared::time::{Clock, SystemClock};
@@ -47,7 +48,7 @@ pub async fn explain(settings: &Settings, inquiry: &Inquiry) -> Result<FromFiles
             revocations: Arc::new(revocations),
             policy: Arc::clone(&policy),
             token_format: settings.token_format(),
-            cache: TokenCache::new(settings.cache.capacity.bytes()),
+            cache: TokenCache::new(settings.cache.capacity.bytes(), NonZeroUsize::MIN),
             on_stale: settings.on_stale,
             shadow: None,
             clock: Arc::clone(&clock),

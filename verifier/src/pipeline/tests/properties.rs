@@ -81,7 +81,7 @@ proptest! {
         let told = |world: &World, path: &str, credentials| {
             world.pipeline.decide(&question(path, credentials)).map(|admitted| admitted.labels)
         };
-        let mut keeps_nothing = TokenCache::new(0);
+        let mut keeps_nothing = TokenCache::new(0, std::num::NonZeroUsize::MIN);
         let forges = [
             world.forge(),
             world.forge().roles(&["subscriber"]),

@@ -4,11 +4,14 @@
 #![expect(unreachable_pub, reason = "a program's modules are for itself")]
 
 mod http;
+mod load;
 mod login;
+mod memory;
 mod report;
 mod revocation;
 mod server;
 mod users;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -31,10 +34,17 @@ struct Arguments {
 enum Bench {
     /// Logins: how many, and what strangers can do to them
     Login(login::Arguments),
+    /// Idle memory of the verifier, beside its floor and its peers
+    Memory,
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
     /// Users: how fast they move in, and how their database finds them again
     Users(users::Arguments),
+    /// The verifier: requests a second, processor time and latency, beside its floors and its peers
+    Verify(verify::Arguments),
+    /// Used by `verify`: a server that answers 204, and does nothing else
+    #[command(hide = true)]
+    Floor(server::floor::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -46,8 +56,11 @@ fn main() -> anyhow::Result<()> {
     };
     match &arguments.bench {
         Bench::Login(bench) => login::run(bench, &mut show)?,
+        Bench::Memory => show(memory::run()?),
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
         Bench::Users(bench) => users::run(bench, &mut show)?,
+        Bench::Verify(bench) => verify::run(bench, &mut show)?,
+        Bench::Floor(floor) => server::floor::serve(floor)?,
     }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_vec_pretty(&reports)?;

@@ -8,9 +8,10 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, HttpConnection};
+use crate::server::Serving;
 use crate::server::postgres::Postgres;
 use crate::server::redis::Redis;
-use crate::server::usher::{Programs, Serving};
+use crate::server::usher::Programs;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "follow the white rabbit";

@@ -7,6 +7,7 @@ mod http;
 mod load;
 mod login;
 mod memory;
+mod proxies;
 mod report;
 mod revocation;
 mod server;
@@ -36,6 +37,8 @@ enum Bench {
     Login(login::Arguments),
     /// Idle memory of the verifier, beside its floor and its peers
     Memory,
+    /// What asking costs: nginx with the verifier behind it, and with Envoy
+    Proxies,
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
     /// Users: how fast they move in, and how their database finds them again
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
     match &arguments.bench {
         Bench::Login(bench) => login::run(bench, &mut show)?,
         Bench::Memory => show(memory::run()?),
+        Bench::Proxies => show(proxies::run()?),
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
         Bench::Users(bench) => users::run(bench, &mut show)?,
         Bench::Verify(bench) => verify::run(bench, &mut show)?,

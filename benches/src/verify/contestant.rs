@@ -44,7 +44,7 @@ impl Kind {
     }
 
     /// Why it is missing, and how to get it.
-    fn missing(self) -> Option<&'static str> {
+    pub fn missing(self) -> Option<&'static str> {
         let (is_there, how) = match self {
             Self::Verifier | Self::Floor | Self::LeanFloor => (true, ""),
             Self::Nginx => (
@@ -142,16 +142,25 @@ impl Contestant {
 
     /// Puts it under load.
     pub fn run(&self, requests: &[Request], until: Until) -> anyhow::Result<Run> {
-        run(&self.serving, &self.target, requests, until)
+        run(&[&self.serving], &self.target, requests, until)
     }
 }
 
-/// Puts a server under load.
+/// Puts servers under load, of which the first is asked; their processor times are added up.
 #[expect(clippy::cast_precision_loss, reason = "some millions")]
-pub fn run(serving: &Serving, target: &Target, requests: &[Request], until: Until) -> anyhow::Result<Run> {
-    let before = serving.process().cpu_seconds()?;
+pub fn run(
+    servings: &[&Serving],
+    target: &Target,
+    requests: &[Request],
+    until: Until,
+) -> anyhow::Result<Run> {
+    let cpu_seconds = || -> anyhow::Result<f64> {
+        let each = servings.iter().map(|serving| serving.process().cpu_seconds());
+        each.sum()
+    };
+    let before = cpu_seconds()?;
     let answered = closed(target, requests, until)?;
-    let cpu_s = serving.process().cpu_seconds()? - before;
+    let cpu_s = cpu_seconds()? - before;
     Ok(Run {
         per_second: answered.requests as f64 / answered.seconds,
         cpu_us: cpu_s * 1e6 / answered.requests as f64,
@@ -160,4 +169,4 @@ pub fn run(serving: &Serving, target: &Target, requests: &[Request], until: Unti
 }
 
 /// As many as are in rotation, and some more.
-const ENVOY_CACHE: u32 = 12_000;
+pub const ENVOY_CACHE: u32 = 12_000;

@@ -27,9 +27,6 @@ pub const IN_ROTATION: usize = 10_000;
 /// Tokens in all: so many are cold at once.
 pub const TOKENS: usize = 20_000;
 
-/// The rule that decides about every request, of [`RULES`].
-const RULE: usize = 150;
-
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a verifier needs.
@@ -122,10 +119,13 @@ impl Site {
 /// Where nginx asks.
 pub const PATH: &str = "/authz/auth-request";
 
+/// What nginx is asked for, about which rule number 150 of [`RULES`] decides.
+pub const ORIGINAL_PATH: &str = "/api/v1/section-150/items/42";
+
 fn headers(token: &str) -> String {
     format!(
         "Authorization: Bearer {token}\r\nX-Original-Method: GET\r\n\
-         X-Original-URI: /api/v1/section-{RULE}/items/42\r\nX-Original-Host: movies.example.org\r\n"
+         X-Original-URI: {ORIGINAL_PATH}\r\nX-Original-Host: movies.example.org\r\n"
     )
 }
 

@@ -22,7 +22,7 @@ pub fn run(site: &Site) -> anyhow::Result<Report> {
     for _ in 0..ROUNDS {
         for (target, runs) in targets.iter().zip([&mut unix, &mut tcp]) {
             runs.push(contestant::run(
-                &verifier,
+                &[&verifier],
                 target,
                 &requests,
                 Until::Passed(LASTING),

@@ -52,10 +52,10 @@ fn password_hash(criterion: &mut Criterion) {
     });
     let mut kept = blocks();
     group.bench_function("argon2id, memory kept", |bencher| {
-        bencher.iter(|| bare(&mut kept))
+        bencher.iter(|| bare(&mut kept));
     });
     group.bench_function("argon2id, new memory", |bencher| {
-        bencher.iter(|| bare(&mut blocks()))
+        bencher.iter(|| bare(&mut blocks()));
     });
     group.finish();
 }

@@ -5,13 +5,17 @@
 
 mod cores;
 mod http;
+mod load;
 mod login;
+mod memory;
+mod proxies;
 mod refresh;
 mod report;
 mod revocation;
 mod scale;
 mod server;
 mod users;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -36,12 +40,21 @@ enum Bench {
     Login(login::Arguments),
     /// Refreshes: what one costs the issuer
     Refresh(refresh::Arguments),
+    /// Idle memory of the verifier, beside its floor and its peers
+    Memory,
+    /// What asking costs: nginx with the verifier behind it, and with Envoy
+    Proxies,
     /// Revocations: the set of them, and their way to it
     Revocation(revocation::Arguments),
     /// Scale: what many verifiers and users need
     Scale(scale::Arguments),
     /// Users: how fast they move in, and how their database finds them again
     Users(users::Arguments),
+    /// The verifier: requests a second, processor time and latency, beside its floors and its peers
+    Verify(verify::Arguments),
+    /// Used by `verify`: a server that answers 204, and does nothing else
+    #[command(hide = true)]
+    Floor(server::floor::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,9 +67,13 @@ fn main() -> anyhow::Result<()> {
     match &arguments.bench {
         Bench::Login(bench) => login::run(bench, &mut show)?,
         Bench::Refresh(bench) => refresh::run(bench, &mut show)?,
+        Bench::Memory => show(memory::run()?),
+        Bench::Proxies => show(proxies::run()?),
         Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
         Bench::Scale(bench) => scale::run(bench, &mut show)?,
         Bench::Users(bench) => users::run(bench, &mut show)?,
+        Bench::Verify(bench) => verify::run(bench, &mut show)?,
+        Bench::Floor(floor) => server::floor::serve(floor)?,
     }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_vec_pretty(&reports)?;

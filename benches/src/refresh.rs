@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use shared::crypto::rsa::{KeyBits, SigningKey};
 
-use crate::cores::Apart;
+use crate::cores::Cores;
 use crate::login::pace::per_second;
 use crate::login::site::{Client, PASSWORD, Site, text};
 use crate::report::{Figure, Report, Spread};
@@ -37,8 +37,8 @@ pub fn run(_: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Result<()> {
         figures: vec![],
         notes: vec![],
     };
-    match Apart::of_machine()? {
-        Some(apart) => apart.others(|| turns(&apart, &mut report))?,
+    match Cores::apart()? {
+        Some(apart) => apart.on_client(|| turns(&apart, &mut report))?,
         None => report
             .notes
             .push("there is one core: nothing can run apart".to_owned()),
@@ -47,7 +47,7 @@ pub fn run(_: &Arguments, show: &mut dyn FnMut(Report)) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn turns(apart: &Apart, report: &mut Report) -> anyhow::Result<()> {
+fn turns(apart: &Cores, report: &mut Report) -> anyhow::Result<()> {
     let site = Site::start_apart(Some(apart), &[])?;
     let key = SigningKey::generate(KeyBits::Rsa2048)?;
     let sessions = (0..CLIENTS).map(|number| Session::begin(&site, number));
@@ -55,10 +55,10 @@ fn turns(apart: &Apart, report: &mut Report) -> anyhow::Result<()> {
     let (mut signatures, mut refreshes, mut costs, mut ratios) = (vec![], vec![], vec![], vec![]);
     refreshes_per_second(&sessions)?;
     for _ in 0..ROUNDS {
-        let bare_us = apart.measured(|| signature_us(&key))?;
-        let before = site.issuer.cpu_seconds()?;
+        let bare_us = apart.on_server(|| signature_us(&key))?;
+        let before = site.issuer.process().cpu_seconds()?;
         let rate = refreshes_per_second(&sessions)?;
-        let cost_us = 1e6 * (site.issuer.cpu_seconds()? - before) / (rate * RUN.as_secs_f64());
+        let cost_us = 1e6 * (site.issuer.process().cpu_seconds()? - before) / (rate * RUN.as_secs_f64());
         signatures.push(bare_us);
         refreshes.push(rate);
         costs.push(cost_us);

@@ -1,8 +1,8 @@
 //! Revocations and labels: the sets of them, with as many in it as a large site has, and their way to it.
 
-mod epoch;
+pub mod epoch;
 mod hop;
-mod ids;
+pub mod ids;
 mod load;
 mod lookup;
 mod memory;

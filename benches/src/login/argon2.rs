@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use shared::time::{Clock as _, SystemClock};
 
 use super::floor;
-use crate::cores::Apart;
+use crate::cores::Cores;
 use crate::report::{Figure, Report, Spread};
 
 /// Pairs of a run of each.
@@ -25,8 +25,8 @@ pub fn run() -> anyhow::Result<Report> {
         }
         Ok(())
     };
-    match Apart::of_machine()? {
-        Some(apart) => apart.measured(turns)?,
+    match Cores::apart()? {
+        Some(apart) => apart.on_client(|| apart.on_server(turns))?,
         None => turns()?,
     }
     let ratios = ours

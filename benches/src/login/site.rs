@@ -7,11 +7,12 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::cores::Apart;
+use crate::cores::Cores;
 use crate::http::{Answer, HttpConnection};
+use crate::server::Serving;
 use crate::server::postgres::Postgres;
 use crate::server::redis::Redis;
-use crate::server::usher::{Programs, Serving};
+use crate::server::usher::Programs;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "follow the white rabbit";
@@ -37,7 +38,7 @@ impl Site {
     }
 
     /// Starts it with the issuer on the core for what is measured, if the machine is parted.
-    pub fn start_apart(apart: Option<&Apart>, extra: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub fn start_apart(apart: Option<&Cores>, extra: &[(&str, &str)]) -> anyhow::Result<Self> {
         let programs = Programs::build()?;
         let redis = Redis::start()?;
         let folder = tempfile::tempdir()?;
@@ -71,7 +72,7 @@ impl Site {
         ensure!(created.success(), "the superuser was not made");
         let serve = || programs.serve("issuer", &settings, "the issuer listens");
         let issuer = match apart {
-            Some(apart) => apart.measured(serve)?,
+            Some(apart) => apart.on_server(serve)?,
             None => serve()?,
         };
         let servers = format!("issuer on {database} and {}", redis.version());

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use super::floor;
 use super::pace::per_second;
 use super::site::{Client, PASSWORD, Site, cores};
-use crate::cores::Apart;
+use crate::cores::Cores;
 use crate::report::{Figure, Report, Spread};
 
 /// Pairs of a run of each.
@@ -42,9 +42,9 @@ pub fn run() -> anyhow::Result<Report> {
         figures: vec![],
         notes: vec![],
     };
-    match Apart::of_machine()? {
+    match Cores::apart()? {
         Some(apart) => {
-            let (runs, servers) = apart.others(|| alone(&apart))?;
+            let (runs, servers) = apart.on_client(|| alone(&apart))?;
             report.notes.push(format!(
                 "apart: the issuer alone on one core, where the bare hash has its turn; its servers and the clients on the \
                  others; {servers}, commits reach the disk"
@@ -65,12 +65,12 @@ pub fn run() -> anyhow::Result<Report> {
 }
 
 /// The issuer has a core to itself.
-fn alone(apart: &Apart) -> anyhow::Result<(Runs, String)> {
+fn alone(apart: &Cores) -> anyhow::Result<(Runs, String)> {
     let mut settings = UNLIMITED.to_vec();
     settings.push(("ISSUER__PASSWORD__MAX_CONCURRENT", "1"));
     let site = Site::start_apart(Some(apart), &settings)?;
     let runs = turns(&site, CLIENTS_PER_CORE, || {
-        apart.measured(|| floor::hashes_per_second(1, RUN))
+        apart.on_server(|| floor::hashes_per_second(1, RUN))
     })?;
     Ok((runs, site.servers))
 }
@@ -92,9 +92,9 @@ fn turns(site: &Site, clients: usize, hash: impl Fn() -> anyhow::Result<f64>) ->
     logins_per_second(site, clients, RUN)?;
     for _ in 0..ROUNDS {
         runs.hashes.push(hash()?);
-        let before = site.issuer.cpu_seconds()?;
+        let before = site.issuer.process().cpu_seconds()?;
         let logins = logins_per_second(site, clients, RUN)?;
-        let spent = site.issuer.cpu_seconds()? - before;
+        let spent = site.issuer.process().cpu_seconds()? - before;
         runs.cpu_ms.push(1000.0 * spent / (logins * RUN.as_secs_f64()));
         runs.logins.push(logins);
     }

@@ -7,9 +7,10 @@ use serde_json::Value;
 use shared::time::{BootTime, Clock as _, SystemClock};
 
 use crate::http::{Answer, HttpConnection};
+use crate::server::Serving;
 use crate::server::postgres::Postgres;
 use crate::server::redis::Redis;
-use crate::server::usher::{Programs, Serving};
+use crate::server::usher::Programs;
 
 /// Whose sessions they are.
 pub const LOGIN: &str = r#"{"login":"neo","password":"follow the white rabbit"}"#;

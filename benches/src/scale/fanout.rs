@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::cores::Apart;
+use crate::cores::Cores;
 use crate::report::{Figure, Report, Spread};
 use crate::server::redis::Redis;
 
@@ -51,9 +51,9 @@ struct Run {
 }
 
 pub fn run() -> anyhow::Result<(Report, Delivery)> {
-    let apart = Apart::of_machine()?.context("Redis and its readers need a core each")?;
-    apart.others(|| {
-        let redis = apart.measured(Redis::start)?;
+    let apart = Cores::apart()?.context("Redis and its readers need a core each")?;
+    apart.on_client(|| {
+        let redis = apart.on_server(Redis::start)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::Process;
+use super::{Process, Serving};
 
 /// The folder of the programs.
 #[derive(Debug)]
@@ -67,36 +66,11 @@ impl Programs {
         });
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         waited.with_context(|| format!("{name} said: {}", said()))?;
-        Ok(Serving {
+        Ok(Serving::new(
             process,
-            _folder: folder,
-            address: address.context("an address")?,
-        })
-    }
-}
-
-/// A program that listens.
-#[derive(Debug)]
-pub struct Serving {
-    process: Process,
-    _folder: TempDir,
-    address: SocketAddr,
-}
-
-impl Serving {
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The time that it has had on a core since it started, in seconds.
-    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        self.process.cpu_seconds()
-    }
-
-    /// The most memory that it has ever had resident, in bytes.
-    pub fn peak_bytes(&self) -> anyhow::Result<u64> {
-        self.process.peak_bytes()
+            Some(folder),
+            address.context("an address")?,
+        ))
     }
 }
 

@@ -236,8 +236,9 @@ fn an_import_that_is_interrupted_leaves_whole_batches_and_is_run_again() {
         assert!(child.try_wait().unwrap().is_none(), "it ended early");
     }
     let id = child.id().to_string();
+    // Not SIGINT, which a shell that runs the tests in the background has its children ignore.
     let told = std::process::Command::new("kill")
-        .args(["-s", "INT", &id])
+        .args(["-s", "TERM", &id])
         .status();
     assert!(told.unwrap().success());
     assert!(!child.wait().unwrap().success());

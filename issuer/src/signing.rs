@@ -17,7 +17,7 @@ pub use feed_key::load_or_create_feed_key;
 pub use key_file::KeyFile;
 pub use keyring::{Keyring, KeyringError};
 pub use keys::SigningKeys;
-pub use mint::{AccessGrant, mint};
+pub use mint::AccessGrant;
 pub use operate::{OperateError, Revoked, Rewrapped, Rotated, list_keys, rewrap};
 pub use refresh_token::{RefreshSecret, RefreshToken};
 pub use rotation::KeyPolicy;

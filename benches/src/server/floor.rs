@@ -59,7 +59,7 @@ pub fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     let mut builder = http1::Builder::new();
     if arguments.settings == FloorSettings::Lean {
         builder
-            .pipeline_flush(true)
+            .writev(false)
             .header_read_timeout(None)
             .max_buf_size(limits::HEADER_BYTES_MAX);
     }

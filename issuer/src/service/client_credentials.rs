@@ -8,7 +8,7 @@ use shared::id::{SessionId, SubjectId, TokenId};
 
 use super::{Origin, Service, ServiceError};
 use crate::client_name::{ClientName, WEB};
-use crate::signing::{AccessGrant, ClientSecret, mint};
+use crate::signing::{AccessGrant, ClientSecret};
 use crate::store::audit::{Action, Actor, Event};
 use crate::store::{client, truth};
 
@@ -102,6 +102,7 @@ impl Service {
         let Some(truth) = truth else {
             return Ok(None);
         };
+        drop(work);
         let token_id = TokenId::new(started_at);
         let issued_at = started_at.to_seconds();
         let lifetime_s = i64::try_from(self.policy.access_ttl.as_secs()).unwrap_or(i64::MAX);
@@ -120,7 +121,7 @@ impl Service {
             expires_at: issued_at.plus_s(lifetime_s),
         };
         Ok(Some(ServiceToken {
-            access_token: mint(&self.keys.current(), &grant)?.into(),
+            access_token: self.keys.mint(&grant).await?.into(),
             expires_in: self.policy.access_ttl,
         }))
     }

@@ -52,6 +52,7 @@ impl Service {
         }
         work.commit().await?;
         self.token_pair(&truth, session, started_at, &newest, refresh_expires_at)
+            .await
     }
 
     /// The token to give for the one presented: its successor, or, where that has been used within the grace, the

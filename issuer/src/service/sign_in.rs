@@ -9,7 +9,7 @@ use shared::time::UnixMillis;
 
 use super::{Origin, Service, ServiceError};
 use crate::client_name;
-use crate::signing::{AccessGrant, RefreshToken, mint};
+use crate::signing::{AccessGrant, RefreshToken};
 use crate::store::Work;
 use crate::store::session::{self, Expiry, NewSession};
 use crate::store::truth::{self, Truth};
@@ -64,7 +64,7 @@ impl Service {
         self.check_signs(&mut work, truth.as_ref()).await?;
         let truth = truth.ok_or(ServiceError::AccountDisabled)?;
         work.commit().await?;
-        self.token_pair(&truth, id, started_at, &token, idle)
+        self.token_pair(&truth, id, started_at, &token, idle).await
     }
 
     /// When a session that is refreshed now ends if it is not refreshed again.
@@ -107,7 +107,7 @@ impl Service {
     }
 
     /// Signs what was read. `started_at` is from before the transaction that read it.
-    pub(super) fn token_pair(
+    pub(super) async fn token_pair(
         &self,
         truth: &Truth,
         session: SessionId,
@@ -131,7 +131,7 @@ impl Service {
             issued_at,
             expires_at: issued_at.plus_s(lifetime_s),
         };
-        let access_token = mint(&self.keys.current(), &grant)?;
+        let access_token = self.keys.mint(&grant).await?;
         Ok(TokenPair {
             access_token: access_token.into(),
             expires_in: self.policy.access_ttl,

@@ -1,6 +1,7 @@
 //! The signing keys of a running issuer: read again when they change, rotated when it is time, by whichever issuer comes
 //! first.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,12 +12,13 @@ use shared::crypto::rsa::{GenerateError, KeyBits, SigningKey};
 use shared::encoding::base64url;
 use shared::limits::KEYS_LOOK_EVERY;
 use shared::time::{BootTime, Clock};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::keyring::place;
+use super::mint::Unsigned;
 use super::rotation::{KeyPolicy, Step, due};
-use super::{KeyFile, Keyring, KeyringError, SealError};
+use super::{AccessGrant, KeyFile, Keyring, KeyringError, SealError};
 use crate::store::audit::{self, Action, Actor, Event};
 use crate::store::key::{self, NewKey, StoredKey};
 use crate::store::{Store, Work};
@@ -38,6 +40,8 @@ pub struct SigningKeys {
     jwks: watch::Sender<Bytes>,
     /// Boot time at which they were last seen as they are in the database, in milliseconds.
     seen_at_ms: AtomicU64,
+    /// As many signatures at once as there are cores.
+    signatures: Semaphore,
 }
 
 /// A key that has been made and is nowhere yet.
@@ -87,12 +91,28 @@ impl SigningKeys {
             keyring,
             jwks,
             seen_at_ms,
+            signatures: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
         })
     }
 
     /// The keys as they were last seen.
     pub fn current(&self) -> Arc<Keyring> {
         self.keyring.load_full()
+    }
+
+    /// Signs an access token with the active key, beside the runtime: a signature takes about a millisecond of a core, for
+    /// which other requests would wait.
+    ///
+    /// # Errors
+    ///
+    /// [`GenerateError`] if the library fails.
+    pub async fn mint(&self, grant: &AccessGrant<'_>) -> Result<String, GenerateError> {
+        let unsigned = Unsigned::new(self.current(), grant)?;
+        // Nobody closes the semaphore.
+        let _turn = self.signatures.acquire().await.map_err(|_| GenerateError)?;
+        tokio::task::spawn_blocking(|| unsigned.sign())
+            .await
+            .map_err(|_| GenerateError)?
     }
 
     /// The JWK Set, to be watched: it changes when a key comes or goes.

@@ -1,5 +1,7 @@
 //! Access tokens: RFC 9068 JWTs, signed with the kept key.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use shared::crypto::rsa::GenerateError;
 use shared::encoding::base64url;
@@ -62,39 +64,49 @@ struct Payload<'a> {
     superuser: bool,
 }
 
-/// Signs an access token with the active key.
-///
-/// # Errors
-///
-/// [`GenerateError`] if the library fails.
-pub fn mint(keyring: &Keyring, grant: &AccessGrant<'_>) -> Result<String, GenerateError> {
-    let header = Header {
-        alg: "RS256",
-        typ: "at+jwt",
-        kid: keyring.kid(),
-    };
-    let payload = Payload {
-        iss: grant.issuer,
-        aud: grant.audience,
-        sub: grant.subject,
-        iat: grant.issued_at,
-        nbf: grant.issued_at,
-        exp: grant.expires_at,
-        jti: grant.token_id,
-        sid: grant.session,
-        client_id: grant.client_id,
-        roles: &grant.roles,
-        ver: grant.ver,
-        rver: grant.rver,
-        superuser: grant.superuser,
-    };
-    let mut token = part(&header)?;
-    token.push('.');
-    token.push_str(&part(&payload)?);
-    let signature = keyring.signing().sign(token.as_bytes())?;
-    token.push('.');
-    token.push_str(&base64url(&signature));
-    Ok(token)
+/// An access token that has yet to be signed, and the key to sign it with.
+#[derive(Debug)]
+pub(super) struct Unsigned {
+    keyring: Arc<Keyring>,
+    text: String,
+}
+
+impl Unsigned {
+    /// Puts the token together.
+    pub(super) fn new(keyring: Arc<Keyring>, grant: &AccessGrant<'_>) -> Result<Self, GenerateError> {
+        let header = Header {
+            alg: "RS256",
+            typ: "at+jwt",
+            kid: keyring.kid(),
+        };
+        let payload = Payload {
+            iss: grant.issuer,
+            aud: grant.audience,
+            sub: grant.subject,
+            iat: grant.issued_at,
+            nbf: grant.issued_at,
+            exp: grant.expires_at,
+            jti: grant.token_id,
+            sid: grant.session,
+            client_id: grant.client_id,
+            roles: &grant.roles,
+            ver: grant.ver,
+            rver: grant.rver,
+            superuser: grant.superuser,
+        };
+        let mut text = part(&header)?;
+        text.push('.');
+        text.push_str(&part(&payload)?);
+        Ok(Self { keyring, text })
+    }
+
+    /// Signs it: about a millisecond of a core.
+    pub(super) fn sign(mut self) -> Result<String, GenerateError> {
+        let signature = self.keyring.signing().sign(self.text.as_bytes())?;
+        self.text.push('.');
+        self.text.push_str(&base64url(&signature));
+        Ok(self.text)
+    }
 }
 
 fn part(value: &impl Serialize) -> Result<String, GenerateError> {

@@ -33,10 +33,12 @@ const H2_KEEPALIVE: Duration = Duration::from_secs(20);
 /// What makes HTTP connections out of transports, for the bounds of `options`.
 pub(super) fn builder(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // hyper's own header timeout runs while a connection idles, too; `Activity` tells the two apart.
+    // hyper's own header timeout runs while a connection idles, too; `Activity` tells the two apart. Answers are small: one
+    // buffer to write costs less than a list of them.
     builder
         .http1()
         .header_read_timeout(None)
+        .writev(false)
         .max_buf_size(options.header_bytes_max);
     if options.headers_max < crate::limits::HEADERS_MAX {
         // hyper's own bound is `HEADERS_MAX`, and free of charge; another one costs an allocation a request.

@@ -1,3 +1,4 @@
+mod allocations;
 mod films;
 mod properties;
 

@@ -33,7 +33,7 @@ authenticated = true
 /// Films by what they carry.
 const NOTHING: u128 = 0;
 const KIDS: u128 = 1;
-const PREMIUM: u128 = 2;
+pub(super) const PREMIUM: u128 = 2;
 const BOTH: u128 = 3;
 const UNKNOWN: u128 = 4;
 const NOBODY: u128 = 5;
@@ -82,7 +82,7 @@ fn everything() -> Vec<LabelChange> {
 
 impl World {
     /// With key 0 in force, labels, and a heartbeat of now that vouches for both.
-    fn with_labels() -> Self {
+    pub(super) fn with_labels() -> Self {
         let mut world = Self::new(FILM_RULES);
         world.set_keys(&[0]);
         world.tell(everything());

@@ -8,6 +8,7 @@ mod http;
 mod load;
 mod login;
 mod memory;
+mod plot;
 mod proxies;
 mod refresh;
 mod report;
@@ -30,12 +31,17 @@ struct Arguments {
     /// Write the figures to this file too, as JSON
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw rates and times into this file, as SVG
+    #[arg(long, global = true, value_name = "FILE")]
+    plot: Option<PathBuf>,
     #[command(subcommand)]
     bench: Bench,
 }
 
 #[derive(Debug, Subcommand)]
 enum Bench {
+    /// Everything that has peers or floors, one after the other; the better part of an hour
+    All,
     /// Logins: how many, and what strangers can do to them
     Login(login::Arguments),
     /// Refreshes: what one costs the issuer
@@ -64,20 +70,48 @@ fn main() -> anyhow::Result<()> {
         println!("{report}");
         reports.push(report);
     };
-    match &arguments.bench {
-        Bench::Login(bench) => login::run(bench, &mut show)?,
-        Bench::Refresh(bench) => refresh::run(bench, &mut show)?,
-        Bench::Memory => show(memory::run()?),
-        Bench::Proxies => show(proxies::run()?),
-        Bench::Revocation(bench) => revocation::run(bench, &mut show)?,
-        Bench::Scale(bench) => scale::run(bench, &mut show)?,
-        Bench::Users(bench) => users::run(bench, &mut show)?,
-        Bench::Verify(bench) => verify::run(bench, &mut show)?,
-        Bench::Floor(floor) => server::floor::serve(floor)?,
-    }
+    run(&arguments.bench, &mut show)?;
     if let Some(file) = &arguments.json {
         let json = serde_json::to_vec_pretty(&reports)?;
         std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    if let Some(file) = &arguments.plot {
+        plot::write(file, &reports)?;
+    }
     Ok(())
+}
+
+/// Of [`Bench::All`].
+const ALL: [&str; 6] = ["verify", "login", "refresh", "revocation", "proxies", "memory"];
+
+fn run(bench: &Bench, show: &mut dyn FnMut(Report)) -> anyhow::Result<()> {
+    match bench {
+        Bench::All => {
+            for name in ALL {
+                run(&Arguments::try_parse_from(["benches", name])?.bench, show)?;
+            }
+        }
+        Bench::Login(bench) => login::run(bench, show)?,
+        Bench::Refresh(bench) => refresh::run(bench, show)?,
+        Bench::Memory => show(memory::run()?),
+        Bench::Proxies => show(proxies::run()?),
+        Bench::Revocation(bench) => revocation::run(bench, show)?,
+        Bench::Scale(bench) => scale::run(bench, show)?,
+        Bench::Users(bench) => users::run(bench, show)?,
+        Bench::Verify(bench) => verify::run(bench, show)?,
+        Bench::Floor(floor) => server::floor::serve(floor)?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_benches_are_there() {
+        for name in ALL {
+            Arguments::try_parse_from(["benches", name]).unwrap();
+        }
+    }
 }

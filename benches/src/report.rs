@@ -49,6 +49,12 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// The most that it or its quartiles say.
+    pub fn most(&self) -> f64 {
+        self.quartiles
+            .map_or(self.value, |(_, high)| high.max(self.value))
+    }
+
     /// A figure of one run.
     pub fn once(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use shared::admin::Check;
 use shared::feed::channel::ChannelPublisher;
@@ -254,7 +255,13 @@ impl Issuer {
     /// Metrics of this issuer in a registry.
     pub fn register_metrics(&self, registry: &mut Registry) -> Metrics {
         let connections = ServeMetrics::default();
-        connections.register(registry.sub_registry_with_prefix("issuer"));
+        let own = registry.sub_registry_with_prefix("issuer");
+        own.register(
+            "build",
+            "What runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        connections.register(own);
         registry.register_collector(Box::new(metrics::Gauges(Arc::clone(&self.service))));
         Metrics {
             connections,

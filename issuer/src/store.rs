@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod client;
+mod connections;
 pub mod feed;
 pub mod film;
 pub mod key;
@@ -28,6 +29,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, PgPool, SqlitePool};
 
+pub use connections::Connections;
 pub use listener::OutboxListener;
 pub use sql::{CommitObserver, KeptConnection, StoreError, Work};
 use sql::{Link, Row, Statement, args};
@@ -248,14 +250,11 @@ impl Store {
         }
     }
 
-    /// Connections open and idle, for metrics.
-    pub fn connections(&self) -> (u32, usize) {
+    /// Its connections, for metrics.
+    pub fn connections(&self) -> Connections {
         match &self.pools {
-            Pools::Postgres(pool) => (pool.size(), pool.num_idle()),
-            Pools::Sqlite { writer, readers } => (
-                writer.size() + readers.size(),
-                writer.num_idle() + readers.num_idle(),
-            ),
+            Pools::Postgres(pool) => Connections::of(pool),
+            Pools::Sqlite { writer, readers } => Connections::of(writer).plus(Connections::of(readers)),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use shared::admin::Admin;
 use shared::admin::Check;
@@ -231,6 +232,11 @@ impl Verifier {
     /// Puts its metrics into a registry, under names that begin with `verifier_`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("verifier");
+        registry.register(
+            "build",
+            "What runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         self.context.decisions.register(registry);
         self.serve_metrics.register(registry);
         registry.register_collector(Box::new(Observed(Arc::clone(&self.pipeline))));

@@ -182,6 +182,11 @@ impl Observed {
                 &age.as_secs_f64(),
             )?;
         }
+        page.gauge(
+            "revocation_max_staleness_seconds",
+            "Past this age the replica is not trusted",
+            &replica.max_staleness().as_secs_f64(),
+        )?;
         page.counter(
             "revocation_heartbeats_ignored",
             "Heartbeats whose time lay too far ahead",

@@ -80,6 +80,11 @@ impl RevocationReplica {
         }
     }
 
+    /// Past this age it is not trusted.
+    pub const fn max_staleness(&self) -> Duration {
+        self.bounds.max_staleness
+    }
+
     /// A replica of nothing, for tokens of issuers that have no feed.
     pub fn off(bounds: StalenessBounds) -> Self {
         Self {

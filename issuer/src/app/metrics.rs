@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use shared::time::{BootTime, UnixMillis};
@@ -19,19 +20,24 @@ pub(super) struct Gauges(pub(super) Arc<Service>);
 
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (open, idle) = self.0.store.connections();
+        let connections = self.0.store.connections();
         let hashing = self.0.passwords.counts();
         let keys = self.0.keys.current();
         for (name, help, value) in [
             (
                 "issuer_database_connections_open",
                 "Connections to the database",
-                u64::from(open),
+                u64::from(connections.open),
             ),
             (
                 "issuer_database_connections_idle",
                 "Connections to the database that are free",
-                idle as u64,
+                u64::from(connections.idle),
+            ),
+            (
+                "issuer_database_connections_max",
+                "Connections to the database that there may be",
+                u64::from(connections.max),
             ),
             (
                 "issuer_signing_keys",
@@ -59,14 +65,25 @@ impl Collector for Gauges {
                 hashing.running as u64,
             ),
             (
-                "issuer_password_hashes_done",
-                "Password hashes computed since the start",
-                hashing.done,
+                "issuer_password_hashes_max",
+                "Password hashes that may wait or be under way; past these logins are refused with 503",
+                self.0.passwords.jobs_max() as u64,
             ),
         ] {
             let gauge = ConstGauge::new(value);
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
+        }
+        let help = "Password hashes, by what became of them: computed, refused because too many waited, given up by who asked";
+        let mut hashes =
+            encoder.encode_descriptor("issuer_password_hashes", help, None, MetricType::Counter)?;
+        for (outcome, count) in [
+            ("computed", hashing.done),
+            ("refused", hashing.overloaded),
+            ("abandoned", hashing.abandoned),
+        ] {
+            let counter = ConstCounter::new(count);
+            counter.encode(hashes.encode_family(&[("outcome", outcome)])?)?;
         }
         if let Some(relay) = self.0.publisher.relay() {
             encode_relay(&mut encoder, &relay.snapshot(), self.0.clock.boot())?;
@@ -148,8 +165,13 @@ fn encode_relay(
         ),
         (
             "issuer_relay_unpublished_seconds",
-            "How long the oldest unpublished revocation had waited when an issuer that stands by last looked",
-            relay.unpublished_for.as_secs_f64(),
+            "How long the oldest unpublished revocation had waited when this issuer, standing by, last looked",
+            // Who writes does not wait, and has looked last when it did.
+            if relay.is_holder {
+                0.0
+            } else {
+                relay.unpublished_for.as_secs_f64()
+            },
         ),
     ] {
         let gauge = ConstGauge::new(value);

@@ -236,6 +236,11 @@ impl HashingPool {
         }
     }
 
+    /// Jobs that may run and wait.
+    pub fn jobs_max(&self) -> usize {
+        self.shared.jobs_max
+    }
+
     /// Runs a job on one of the threads and waits for it. Dropping the future abandons the job if it has not begun.
     ///
     /// `large_kib`: memory that it needs beyond what a thread has.

@@ -11,6 +11,9 @@ use super::ServeOptions;
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4). No HTTP/1 method begins so.
 const H2_PREFACE_START: &[u8] = b"PRI ";
 
+/// Bytes of a request have come, and nobody has looked at the clock since: as a rule the request is whole before anybody does.
+const JUST_NOW: u64 = u64::MAX;
+
 /// The state of one connection, written where its bytes and its requests pass, read where its time is measured.
 ///
 /// Times are in milliseconds since the connection began, plus one; zero is "never". All of it is advice for the
@@ -66,7 +69,14 @@ impl Activity {
             self.h2.store(true, Relaxed);
             return;
         }
-        self.header_since.store(self.stamp(), Relaxed);
+        self.header_since.store(JUST_NOW, Relaxed);
+    }
+
+    /// No more bytes are there for now.
+    pub(super) fn read_pending(&self) {
+        if self.header_since.load(Relaxed) == JUST_NOW {
+            self.header_since.store(self.stamp(), Relaxed);
+        }
     }
 
     /// Bytes were to be sent, and the transport took them or did not.
@@ -99,6 +109,7 @@ impl Activity {
             .header_read_timeout
             .min(options.write_stall_timeout)
             .min(options.idle_timeout);
+        self.read_pending();
         let mut next = now + longest_wait;
         let mut passed = |since: u64, timeout: Duration| {
             let deadline = self.began + Duration::from_millis(since.saturating_sub(1)) + timeout;
@@ -189,8 +200,10 @@ mod tests {
         drop(activity.request(false));
         tokio::time::advance(50 * SECOND).await;
         activity.received(b"G");
+        activity.read_pending();
         tokio::time::advance(5 * SECOND).await;
         activity.received(b"E");
+        activity.read_pending();
         assert_eq!(fate(&activity).await, (5, Verdict::HeaderTimeout));
     }
 

@@ -1,6 +1,8 @@
 //! Connections, counted.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use std::fmt::{self, Write as _};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,7 +17,7 @@ pub struct ServeMetrics {
 }
 
 /// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum End {
     /// One of the two sides was done.
     Closed,
@@ -31,6 +33,20 @@ pub(super) enum End {
     Handshake,
     /// The server stopped, and its grace was over.
     Cut,
+}
+
+impl EncodeLabelValue for End {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::HeaderTimeout => "header_timeout",
+            Self::Idle => "idle",
+            Self::Stalled => "stalled",
+            Self::Handshake => "handshake",
+            Self::Cut => "cut",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -125,7 +125,13 @@ impl AsyncRead for Watched {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let filled_before = buffer.filled().len();
-        ready!(on_transport!(&mut self.transport, poll_read(cx, buffer)))?;
+        match on_transport!(&mut self.transport, poll_read(cx, buffer)) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => {
+                self.activity.read_pending();
+                return Poll::Pending;
+            }
+        }
         let received = buffer.filled().get(filled_before..).unwrap_or_default();
         if received.is_empty() {
             self.ending = Ending::PeerDone;

@@ -28,7 +28,11 @@ fn deciding_about_a_known_token_allocates_nothing() {
     let labelled = at("films", PREMIUM);
     for token in [&subscriber, &superuser] {
         for path in ["/", "/stale", &labelled] {
-            for credentials in [Credentials::Bearer(token), Credentials::Cookie(token), Credentials::None] {
+            for credentials in [
+                Credentials::Bearer(token),
+                Credentials::Cookie(token),
+                Credentials::None,
+            ] {
                 let asked = question(path, credentials);
                 let is_admitted = !(path == labelled && credentials == Credentials::None);
                 let taken = of_one(|| assert_eq!(world.ask_with(&asked).is_ok(), is_admitted));

@@ -68,7 +68,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
         .trim_matches(' ');
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
+        // A proxy may have joined two headers: the second could be the one that the service behind takes.
+        let hides_ours = value.split(',').skip(1).any(begins_with_bearer);
+        return if hides_ours {
+            Err(CredentialsError::AmbiguousHeader)
+        } else {
+            Ok(None)
+        };
     }
     let token = token.trim_start_matches(' ');
     if token.contains(',') {
@@ -78,6 +84,11 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
         return Err(CredentialsError::MalformedHeader);
     }
     Ok(Some(token))
+}
+
+fn begins_with_bearer(part: &str) -> bool {
+    let scheme = part.trim_start_matches([' ', '\t']).split(' ').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// The value of the one cookie of this name (RFC 6265 section 5.4), wherever in the `Cookie` headers it stands. An
@@ -152,6 +163,17 @@ mod tests {
         assert_eq!(
             found(&[(AUTHORIZATION, "Bearer a, Bearer b")]),
             Err(CredentialsError::AmbiguousHeader)
+        );
+        for joined in ["Basic YTpi, Bearer b", "Digest a=\"b\",\tbearer c", ", Bearer b"] {
+            assert_eq!(
+                found(&[(AUTHORIZATION, joined)]),
+                Err(CredentialsError::AmbiguousHeader),
+                "{joined}"
+            );
+        }
+        assert_eq!(
+            found(&[(AUTHORIZATION, "Digest a=\"bearer\", b=1")]).unwrap(),
+            "None"
         );
         assert_eq!(
             found(&[(COOKIE, "t=a; t=b")]),

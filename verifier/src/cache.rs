@@ -244,6 +244,9 @@ mod tests {
         std::thread::scope(|scope| scope.spawn(|| cache.find(token).is_some()).join().unwrap())
     }
 
+    /// Attack: a token that another cached one could be taken for
+    /// Source: CWE-694
+    /// Result: it is found by all of its bytes or not at all
     #[test]
     fn what_was_kept_is_found_by_the_whole_token() {
         let cache = TokenCache::new(1024 * 1024, ONE);
@@ -277,6 +280,9 @@ mod tests {
         assert!(other.find(&token).is_none());
     }
 
+    /// Attack: more tokens than fit
+    /// Source: CWE-770
+    /// Result: the cache stays within its bytes
     #[test]
     fn the_bytes_are_bounded() {
         let cache = TokenCache::new(40_000, ONE);

@@ -16,6 +16,9 @@ fn site() -> Site {
     }
 }
 
+/// Attack: `return_to` with `//`, `/\`, a tab, a line break, user information, a suffix or another scheme
+/// Source: CWE-601, OWASP Unvalidated Redirects
+/// Result: it is not followed
 #[test]
 fn only_our_own_paths_and_allowed_hosts_are_returned_to() {
     let site = site();
@@ -53,6 +56,9 @@ fn only_our_own_paths_and_allowed_hosts_are_returned_to() {
     }
 }
 
+/// Attack: an origin that is nearly one of ours
+/// Source: CWE-346
+/// Result: it may not use cookies
 #[test]
 fn our_origin_and_those_allowed_may_use_cookies() {
     let site = site();

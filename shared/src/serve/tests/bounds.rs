@@ -9,6 +9,9 @@ use super::*;
 
 const SOON: Duration = Duration::from_millis(100);
 
+/// Attack: a header block that does not come, stops half-way, or is the second one of a connection
+/// Source: CVE-2007-6750, CWE-400
+/// Result: the connection is closed when its time is up
 #[tokio::test]
 async fn a_header_that_does_not_come_is_not_waited_for() {
     let server = Server::on_tcp(ServeOptions {
@@ -31,6 +34,9 @@ async fn a_header_that_does_not_come_is_not_waited_for() {
     assert_eq!(metrics.count(End::HeaderTimeout), 3);
 }
 
+/// Attack: connections that ask nothing
+/// Source: CWE-400
+/// Result: they are closed when they have idled for long enough
 #[tokio::test]
 async fn idle_connections_are_closed() {
     let server = Server::on_tcp(ServeOptions {
@@ -46,6 +52,9 @@ async fn idle_connections_are_closed() {
     assert_eq!(metrics.count(End::Idle), 1);
 }
 
+/// Attack: a header block with too many fields, a field too long, or no end
+/// Source: RFC 6585 section 5, CWE-770
+/// Result: 431
 #[tokio::test]
 async fn large_header_blocks_are_answered_with_431() {
     let server = Server::on_tcp(ServeOptions::default()).await;
@@ -118,6 +127,9 @@ impl Drop for Endless {
     }
 }
 
+/// Attack: a client that asks and reads nothing of the answer
+/// Source: CVE-2009-5111, CWE-400
+/// Result: the connection is cut
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_cut_off() {
     let (dropped, mut when_dropped) = mpsc::channel(1);
@@ -146,6 +158,9 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
     assert_eq!(metrics.count(End::Stalled), 1);
 }
 
+/// Attack: more connections than there may be
+/// Source: CWE-770
+/// Result: those past the bound wait, those within go on
 #[tokio::test]
 async fn connections_past_the_cap_wait_their_turn() {
     let server = Server::on_tcp(ServeOptions {

@@ -77,7 +77,10 @@ struct Failure {
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    match run(program) {
+    let outcome = shared::core_dumps::forbid()
+        .map_err(Failure::failed)
+        .and_then(|()| run(program));
+    match outcome {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
             eprintln!("verifier: {}", failure.message);

@@ -1,12 +1,14 @@
 //! Where a request carries its access token: `Authorization: Bearer` (RFC 6750 section 2.1), else a cookie.
 
+use std::fmt;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
 
 use crate::reason::Reason;
 
 /// What a request presents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credentials<'a> {
     /// Nothing.
     None,
@@ -14,6 +16,17 @@ pub enum Credentials<'a> {
     Bearer(&'a str),
     /// The token of the cookie.
     Cookie(&'a str),
+}
+
+impl fmt::Debug for Credentials<'_> {
+    /// Where the token is, and not the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bearer(_) => "Bearer([REDACTED])",
+            Self::Cookie(_) => "Cookie([REDACTED])",
+        })
+    }
 }
 
 /// Credentials that cannot be read.
@@ -131,7 +144,11 @@ mod tests {
     }
 
     fn found(pairs: &[(http::HeaderName, &str)]) -> Result<String, CredentialsError> {
-        find(&headers(pairs), "t").map(|credentials| format!("{credentials:?}"))
+        find(&headers(pairs), "t").map(|credentials| match credentials {
+            Credentials::None => "None".to_owned(),
+            Credentials::Bearer(token) => format!("Bearer({token:?})"),
+            Credentials::Cookie(token) => format!("Cookie({token:?})"),
+        })
     }
 
     #[test]
@@ -186,6 +203,15 @@ mod tests {
         assert_eq!(
             found(&[(COOKIE, "t=a; t=a; T=b; tt=c; t=")]).unwrap(),
             "Cookie(\"a\")"
+        );
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let credentials = [Credentials::Bearer("a.b.c"), Credentials::Cookie("a.b.c")];
+        assert_eq!(
+            format!("{credentials:?}"),
+            "[Bearer([REDACTED]), Cookie([REDACTED])]"
         );
     }
 

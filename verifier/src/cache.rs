@@ -9,6 +9,7 @@
 
 mod front;
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,6 @@ use self::front::Fronts;
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 
 /// A token whose signature holds, with what is told of it to the proxy.
-#[derive(Debug)]
 pub struct CachedToken {
     /// As it was presented.
     token: Arc<str>,
@@ -55,12 +55,26 @@ pub struct IdentityHeaders {
 }
 
 /// The tokens that were checked, bounded in bytes.
-#[derive(Debug)]
 pub struct TokenCache {
     fronts: Fronts,
     shared: Cache<Arc<str>, Arc<CachedToken>, RandomState>,
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+impl fmt::Debug for CachedToken {
+    /// What it says, and not the token: whoever reads that could present it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedToken")
+            .field("signed", &self.signed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCache").finish_non_exhaustive()
+    }
 }
 
 impl CachedToken {
@@ -242,6 +256,16 @@ mod tests {
     /// Whether a thread that has seen nothing finds it.
     fn is_shared(cache: &TokenCache, token: &str) -> bool {
         std::thread::scope(|scope| scope.spawn(|| cache.find(token).is_some()).join().unwrap())
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let cache = TokenCache::new(1024 * 1024, ONE);
+        let token = kept(&cache, &forge());
+        let found = cache.find(&token).unwrap();
+        for shown in [format!("{found:?}"), format!("{cache:?}")] {
+            assert!(!shown.contains(&token), "{shown}");
+        }
     }
 
     /// Attack: a token that another cached one could be taken for

@@ -55,6 +55,13 @@ fn a_good_token_says_what_was_signed() {
 }
 
 #[test]
+fn a_token_is_not_shown() {
+    let token = forge().token();
+    let compact = CompactToken::parse(&token).unwrap();
+    assert_eq!(format!("{compact:?}"), "CompactToken { kid: \"test-0\", .. }");
+}
+
+#[test]
 fn headers_other_than_ours_are_unsupported() {
     for alg in [
         "none", "None", "NONE", "HS256", "RS384", "RS512", "PS256", "ES256", "EdDSA", "rs256", "",

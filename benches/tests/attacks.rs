@@ -88,8 +88,8 @@ fn tests_in(file: &str, source: &str) -> Vec<Test> {
                 let has_attribute =
                     |attribute: &String| attribute.contains("test]") || attribute.contains("test(");
                 let is_test = test.attributes.iter().any(has_attribute) || twice.contains(name);
-                test.file = file.to_owned();
-                test.name = name.to_owned();
+                file.clone_into(&mut test.file);
+                name.clone_into(&mut test.name);
                 assert!(
                     is_test || !test.is_attack(),
                     "{file}: {name} is an attack and no test"

@@ -323,7 +323,7 @@ mod tests {
     ));
 
     /// Attack: a page has its own name lead to the admin listener.
-    /// Source: CWE-350, CVE-2018-5702
+    /// Source: CVE-2018-5702
     /// Result: 421; addresses, names without a dot and `admin_hosts` are answered
     #[tokio::test]
     async fn names_that_are_not_ours_are_refused() {

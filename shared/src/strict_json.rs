@@ -162,7 +162,7 @@ mod tests {
 
     /// Attack: JSON that nests deeper than anything of ours
     /// Source: CWE-674
-    /// Result: it is refused before it is read
+    /// Result: it is refused
     #[test]
     fn depth_is_bounded() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

@@ -309,7 +309,7 @@ async fn a_declared_body_is_not_read_and_ends_the_connection() {
 }
 
 /// Attack: an upgrade to HTTP/2 or to a WebSocket, to get past the proxy
-/// Source: CWE-444, CVE-2020-5902
+/// Source: CWE-444
 /// Result: it is answered as a plain request
 #[tokio::test]
 async fn no_upgrade_is_accepted() {

@@ -88,6 +88,56 @@ async fn large_header_blocks_are_answered_with_431() {
     );
 }
 
+/// Attack: a header block that is sent byte by byte, each of them before anything else has passed its time
+/// Source: CVE-2007-6750, CWE-400
+/// Result: the connection is closed when the block's time is up, whatever comes
+#[tokio::test]
+async fn a_header_that_dribbles_is_cut() {
+    let server = Server::on_tcp(ServeOptions {
+        header_read_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let (mut reading, mut writing) = server.connect().await.into_split();
+    writing.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+    let dribbling = tokio::spawn(async move {
+        // Ten and more in the time that the whole block has.
+        let mut pace = tokio::time::interval(SOON / 10);
+        while writing.write_all(b"y").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    assert_eq!(rest(&mut reading).await, b"");
+    dribbling.abort();
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::HeaderTimeout), 1);
+}
+
+/// Attack: an HTTP/2 header block that does not come to its end
+/// Source: CVE-2007-6750, RFC 9113 section 6.10
+/// Result: the connection is closed when it has been without a request for long enough
+#[tokio::test]
+async fn a_header_block_of_http_2_that_does_not_end_is_not_waited_for() {
+    let server = Server::on_tcp(ServeOptions {
+        idle_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let mut connection = server.connect().await;
+    connection
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    // SETTINGS, and a HEADERS frame with `:method: GET` that has no END_HEADERS.
+    let frames = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
+    connection.write_all(&frames).await.unwrap();
+    rest(&mut connection).await;
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::Idle), 1);
+}
+
 #[tokio::test]
 async fn an_answer_before_the_body_is_read_arrives() {
     let server = Server::on_tcp(ServeOptions::default()).await;
@@ -128,7 +178,7 @@ impl Drop for Endless {
 }
 
 /// Attack: a client that asks and reads nothing of the answer
-/// Source: CVE-2009-5111, CWE-400
+/// Source: CWE-400
 /// Result: the connection is cut
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_cut_off() {

@@ -79,7 +79,7 @@ async fn what_is_no_message_has_a_status() {
 
 /// Attack: a message of gRPC that does not come
 /// Source: CWE-400
-/// Result: DEADLINE_EXCEEDED when its time is up
+/// Result: `DEADLINE_EXCEEDED` when its time is up
 #[tokio::test(start_paused = true)]
 async fn a_message_that_does_not_come_is_not_waited_for() {
     let parts = call("application/grpc", &[]);

@@ -261,7 +261,7 @@ async fn no_token_id() {
 }
 
 /// Attack: no `sid`, by which a session could be revoked.
-/// Source: RFC 9700 section 4.14
+/// Source: CWE-613
 /// Result: 401 `bad_claims`
 #[tokio::test]
 async fn no_session() {

@@ -61,7 +61,7 @@ async fn random_key_ids() {
 }
 
 /// Attack: 20 000 distinct tokens that are garbage, forged or malformed.
-/// Source: CWE-770, CWE-524
+/// Source: CWE-770
 /// Result: nothing of them is kept, and what was kept of good tokens stays
 #[tokio::test]
 async fn garbage_leaves_the_cache_alone() {

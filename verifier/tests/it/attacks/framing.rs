@@ -40,7 +40,7 @@ async fn is_refused(requests: impl IntoIterator<Item = String>) {
 }
 
 /// Attack: a request with both `Content-Length` and `Transfer-Encoding`.
-/// Source: RFC 9112 section 6.1, CWE-444
+/// Source: RFC 9112 section 6.1, CVE-2021-21299
 /// Result: what follows is no second request
 #[tokio::test]
 async fn two_ways_to_end() {
@@ -67,7 +67,7 @@ async fn two_lengths() {
 }
 
 /// Attack: a length that readers read differently.
-/// Source: RFC 9112 section 6.3, CVE-2021-21299
+/// Source: RFC 9112 section 6.3, CVE-2021-32715
 /// Result: 400 or one answer, and what follows is no second request
 #[tokio::test]
 async fn a_length_that_is_no_number() {

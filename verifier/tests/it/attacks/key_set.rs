@@ -93,7 +93,7 @@ async fn a_short_key() {
 }
 
 /// Attack: an RSA key of 16384 bits, each check of which takes milliseconds.
-/// Source: CVE-2023-3446, CWE-400
+/// Source: CVE-2023-6237, CWE-400
 /// Result: the key is passed over
 #[tokio::test]
 async fn a_long_key() {
@@ -250,7 +250,7 @@ async fn a_hundred_megabytes() {
 }
 
 /// Attack: a page of HTML, as captive portals and error pages of proxies send it with 200.
-/// Source: RFC 7517 section 8.5
+/// Source: RFC 7517 section 5
 /// Result: the answer is refused, the keys at hand stay
 #[tokio::test]
 async fn a_page_of_html() {

@@ -201,7 +201,7 @@ async fn signed_in_the_future() {
 
 /// Attack: a token that lives for longer than an issuer can be set to make them, so that revocations would not be kept for as
 /// long as it lives.
-/// Source: RFC 8725 section 3.10, RFC 9700 section 2.2
+/// Source: CWE-613
 /// Result: admitted at a day, 401 `bad_claims` a second past it
 #[tokio::test]
 async fn a_lifetime_past_the_maximum() {

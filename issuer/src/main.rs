@@ -37,6 +37,10 @@ async fn main() -> ExitCode {
     // What we write (a SQLite file, its key) is for our own user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let program = Program::parse();
+    if let Err(error) = shared::core_dumps::forbid() {
+        command::complain(&error);
+        return Exit::Failed.into();
+    }
     run(program).await.into()
 }
 

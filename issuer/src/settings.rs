@@ -4,7 +4,7 @@ mod check;
 mod sections;
 
 use serde::Deserialize;
-use shared::config::{HttpUrl, HumanDuration, ListenAddress, OneOrMany, TrustedPeers};
+use shared::config::{HostName, HttpUrl, HumanDuration, ListenAddress, OneOrMany, TrustedPeers};
 use shared::redis::RedisSettings;
 
 pub use sections::{
@@ -19,6 +19,8 @@ pub struct Settings {
     pub listen: OneOrMany<ListenAddress>,
     /// Where health and metrics are.
     pub admin_listen: OneOrMany<ListenAddress>,
+    /// Names by which health and metrics are asked for, beside addresses and names without a dot.
+    pub admin_hosts: OneOrMany<HostName>,
     /// The `iss` claim, and the base of links; see [`Settings::public_url`].
     pub public_url: Option<HttpUrl>,
     /// The `aud` claim.
@@ -64,6 +66,7 @@ impl Default for Settings {
         Self {
             listen: OneOrMany(vec![ListenAddress::tcp("127.0.0.1", 8080)]),
             admin_listen: OneOrMany(vec![ListenAddress::tcp("127.0.0.1", 9080)]),
+            admin_hosts: OneOrMany(Vec::new()),
             public_url: None,
             audience: "movies".to_owned(),
             database: Database::default(),

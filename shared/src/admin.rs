@@ -1,17 +1,22 @@
 //! What the admin listener answers: is it alive, is it ready, and its metrics.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+
+use crate::config::HostName;
+use crate::host::CanonicalHost;
+use crate::serve::Peer;
 
 /// One thing that must hold for a program to be ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +38,13 @@ type Checks = Pin<Box<dyn Future<Output = Vec<Check>> + Send>>;
 
 /// A tower service with `GET /healthz` (200 while the process lives), `GET /readyz` (200, or 503 when a check fails;
 /// JSON either way) and `GET /metrics` (`OpenMetrics`, or Prometheus text for who does not ask for it).
+///
+/// It is for programs, so whatever a browser may have been made to send is refused: see [`Admin::refusal`].
 #[derive(Clone)]
 pub struct Admin {
     registry: Arc<Registry>,
     checks: Arc<dyn Fn() -> Checks + Send + Sync>,
+    hosts: Arc<[HostName]>,
 }
 
 /// Checks that take longer have failed: whoever asks gives up at about this time.
@@ -68,11 +76,59 @@ impl Admin {
         Self {
             registry,
             checks: Arc::new(move || Box::pin(checks())),
+            hosts: Arc::default(),
         }
+    }
+
+    /// The same, reached by these names too.
+    #[must_use]
+    pub fn at_hosts<'a>(mut self, hosts: impl IntoIterator<Item = &'a HostName>) -> Self {
+        self.hosts = hosts.into_iter().cloned().collect();
+        self
+    }
+
+    /// Why a request is not answered, if it could be a web page's: 403 for one with an `Origin`, and over TCP 421 for one
+    /// by a name that is not ours. A page can have its own name lead here (DNS rebinding), but neither an address nor a
+    /// name without a dot.
+    pub fn refusal<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+        let headers = request.headers();
+        if headers.contains_key(ORIGIN) {
+            let text = "this is not for web pages\n".into();
+            return Some(response(StatusCode::FORBIDDEN, "text/plain", text));
+        }
+        if request.extensions().get::<Peer>() == Some(&Peer::Unix) {
+            return None;
+        }
+        let authority = request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str().as_bytes());
+        let mut named = headers
+            .get_all(HOST)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .chain(authority);
+        if named.all(|host| self.is_ours(host)) {
+            return None;
+        }
+        let text = "this name is none of ours: see `admin_hosts`\n".into();
+        Some(response(StatusCode::MISDIRECTED_REQUEST, "text/plain", text))
+    }
+
+    fn is_ours(&self, host: &[u8]) -> bool {
+        let Ok(host) = CanonicalHost::parse(host) else {
+            return false;
+        };
+        let host = host.as_str();
+        let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+        is_address || !host.contains('.') || self.hosts.iter().any(|own| own.as_str() == host)
     }
 
     /// Answers a request.
     pub async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if let Some(refusal) = self.refusal(request) {
+            return refusal;
+        }
         let accept = request
             .headers()
             .get(ACCEPT)
@@ -253,6 +309,78 @@ mod tests {
         assert!(body.contains("logins_total 1"), "{body}");
         let (_, content_type, _) = ask(&admin, Method::GET, "/metrics", OPENMETRICS).await;
         assert_eq!(content_type, OPENMETRICS);
+    }
+
+    /// The status of `/healthz` for this request.
+    async fn health(admin: &Admin, request: http::request::Builder, peer: Peer) -> StatusCode {
+        let request = request.extension(peer).body(()).unwrap();
+        admin.respond(&request).await.status()
+    }
+
+    const NEIGHBOUR: Peer = Peer::Tcp(std::net::SocketAddr::new(
+        std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
+        1,
+    ));
+
+    /// Attack: a page has its own name lead to the admin listener.
+    /// Source: CVE-2018-5702
+    /// Result: 421; addresses, names without a dot and `admin_hosts` are answered
+    #[tokio::test]
+    async fn names_that_are_not_ours_are_refused() {
+        let hosts = ["metrics.example.org".parse().unwrap()];
+        let admin = admin(&Ok(())).at_hosts(&hosts);
+        for (host, is_ours) in [
+            ("127.0.0.1:9081", true),
+            ("10.1.2.3", true),
+            ("[::1]:9081", true),
+            ("localhost:9081", true),
+            ("verifier", true),
+            ("Metrics.Example.org.:80", true),
+            ("evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("xmetrics.example.org", false),
+            ("a@b", false),
+            ("", false),
+        ] {
+            let request = Request::builder().uri("/healthz").header(HOST, host);
+            let status = health(&admin, request, NEIGHBOUR).await;
+            assert_eq!(status == StatusCode::OK, is_ours, "{host}: {status}");
+            assert!(is_ours || status == StatusCode::MISDIRECTED_REQUEST, "{host}");
+        }
+        let target = Request::builder()
+            .uri("http://evil.example/healthz")
+            .header(HOST, "localhost");
+        let status = health(&admin, target, NEIGHBOUR).await;
+        assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+        let two = Request::builder()
+            .uri("/healthz")
+            .header(HOST, "localhost")
+            .header(HOST, "evil.example");
+        assert_eq!(
+            health(&admin, two, NEIGHBOUR).await,
+            StatusCode::MISDIRECTED_REQUEST
+        );
+        let socket = Request::builder().uri("/healthz").header(HOST, "evil.example");
+        assert_eq!(health(&admin, socket, Peer::Unix).await, StatusCode::OK);
+        let nameless = Request::builder().uri("/healthz");
+        assert_eq!(health(&admin, nameless, NEIGHBOUR).await, StatusCode::OK);
+    }
+
+    /// Attack: a page asks the admin listener from a browser on the same machine.
+    /// Source: CWE-352, Fetch standard
+    /// Result: 403, whatever the origin
+    #[tokio::test]
+    async fn pages_are_refused() {
+        for origin in ["https://evil.example", "http://127.0.0.1:9081", "null", ""] {
+            for peer in [NEIGHBOUR, Peer::Unix] {
+                let request = Request::builder()
+                    .uri("/healthz")
+                    .header(HOST, "127.0.0.1:9081")
+                    .header(ORIGIN, origin);
+                let status = health(&admin(&Ok(())), request, peer).await;
+                assert_eq!(status, StatusCode::FORBIDDEN, "{origin}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ pub use list::OneOrMany;
 pub use secret::Secret;
 pub use sources::Sources;
 pub use units::{ByteSize, HumanDuration};
-pub use web::HttpUrl;
+pub use web::{HostName, HttpUrl};
 
 /// What a program wants to be told before it starts.
 pub trait Settings: DeserializeOwned {

@@ -1,12 +1,14 @@
 //! Where a request carries its access token: `Authorization: Bearer` (RFC 6750 section 2.1), else a cookie.
 
+use std::fmt;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
 
 use crate::reason::Reason;
 
 /// What a request presents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credentials<'a> {
     /// Nothing.
     None,
@@ -14,6 +16,17 @@ pub enum Credentials<'a> {
     Bearer(&'a str),
     /// The token of the cookie.
     Cookie(&'a str),
+}
+
+impl fmt::Debug for Credentials<'_> {
+    /// Where the token is, and not the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bearer(_) => "Bearer([REDACTED])",
+            Self::Cookie(_) => "Cookie([REDACTED])",
+        })
+    }
 }
 
 /// Credentials that cannot be read.
@@ -68,7 +81,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
         .trim_matches(' ');
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
+        // A proxy may have joined two headers: the second could be the one that the service behind takes.
+        let hides_ours = value.split(',').skip(1).any(begins_with_bearer);
+        return if hides_ours {
+            Err(CredentialsError::AmbiguousHeader)
+        } else {
+            Ok(None)
+        };
     }
     let token = token.trim_start_matches(' ');
     if token.contains(',') {
@@ -78,6 +97,11 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
         return Err(CredentialsError::MalformedHeader);
     }
     Ok(Some(token))
+}
+
+fn begins_with_bearer(part: &str) -> bool {
+    let scheme = part.trim_start_matches([' ', '\t']).split(' ').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// The value of the one cookie of this name (RFC 6265 section 5.4), wherever in the `Cookie` headers it stands. An
@@ -120,7 +144,11 @@ mod tests {
     }
 
     fn found(pairs: &[(http::HeaderName, &str)]) -> Result<String, CredentialsError> {
-        find(&headers(pairs), "t").map(|credentials| format!("{credentials:?}"))
+        find(&headers(pairs), "t").map(|credentials| match credentials {
+            Credentials::None => "None".to_owned(),
+            Credentials::Bearer(token) => format!("Bearer({token:?})"),
+            Credentials::Cookie(token) => format!("Cookie({token:?})"),
+        })
     }
 
     #[test]
@@ -153,6 +181,17 @@ mod tests {
             found(&[(AUTHORIZATION, "Bearer a, Bearer b")]),
             Err(CredentialsError::AmbiguousHeader)
         );
+        for joined in ["Basic YTpi, Bearer b", "Digest a=\"b\",\tbearer c", ", Bearer b"] {
+            assert_eq!(
+                found(&[(AUTHORIZATION, joined)]),
+                Err(CredentialsError::AmbiguousHeader),
+                "{joined}"
+            );
+        }
+        assert_eq!(
+            found(&[(AUTHORIZATION, "Digest a=\"bearer\", b=1")]).unwrap(),
+            "None"
+        );
         assert_eq!(
             found(&[(COOKIE, "t=a; t=b")]),
             Err(CredentialsError::AmbiguousCookie)
@@ -164,6 +203,15 @@ mod tests {
         assert_eq!(
             found(&[(COOKIE, "t=a; t=a; T=b; tt=c; t=")]).unwrap(),
             "Cookie(\"a\")"
+        );
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let credentials = [Credentials::Bearer("a.b.c"), Credentials::Cookie("a.b.c")];
+        assert_eq!(
+            format!("{credentials:?}"),
+            "[Bearer([REDACTED]), Cookie([REDACTED])]"
         );
     }
 

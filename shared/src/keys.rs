@@ -19,6 +19,9 @@ pub struct Jwk {
     /// Algorithm: `RS256`, or absent in other people's sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alg: Option<String>,
+    /// What may be done with the key, where its `use` does not say: `verify` among others (section 4.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_ops: Option<Vec<String>>,
     /// Key id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
@@ -37,6 +40,7 @@ impl Jwk {
             kty: "RSA".into(),
             use_: Some("sig".into()),
             alg: Some("RS256".into()),
+            key_ops: None,
             kid: Some(kid.into()),
             n: base64url(key.modulus()),
             e: base64url(key.exponent()),
@@ -47,7 +51,11 @@ impl Jwk {
     fn verifying_key(&self) -> Option<(Box<str>, VerifyingKey)> {
         let usable = self.kty == "RSA"
             && self.use_.as_deref().is_none_or(|purpose| purpose == "sig")
-            && self.alg.as_deref().is_none_or(|algorithm| algorithm == "RS256");
+            && self.alg.as_deref().is_none_or(|algorithm| algorithm == "RS256")
+            && self
+                .key_ops
+                .as_deref()
+                .is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
         let kid = self
             .kid
             .as_deref()

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod core_dumps;
 pub mod credentials;
 pub mod crypto;
 pub mod encoding;

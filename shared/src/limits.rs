@@ -52,6 +52,9 @@ pub const KID_BYTES_MAX: usize = 128;
 /// RSA moduli, in bits: below 2048 is forbidden by RFC 7518 section 3.3, above 8192 verification is a weapon.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// How long an access token of our own may live: the most that an issuer can be told, and what its revocations are kept for.
+pub const ACCESS_TTL_MAX: Duration = Duration::from_hours(24);
+
 /// A role's name, in bytes.
 pub const ROLE_NAME_BYTES_MAX: usize = 64;
 

@@ -160,6 +160,9 @@ mod tests {
         assert_eq!(parse(b"\"\xff\""), Err(StrictJsonError::Syntax));
     }
 
+    /// Attack: JSON that nests deeper than anything of ours
+    /// Source: CWE-674
+    /// Result: it is refused
     #[test]
     fn depth_is_bounded() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

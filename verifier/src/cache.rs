@@ -11,6 +11,7 @@
 
 mod front;
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,7 +30,6 @@ use self::front::Fronts;
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 
 /// A token whose signature holds, with what is told of it to the proxy.
-#[derive(Debug)]
 pub struct CachedToken {
     /// As it was presented.
     token: Arc<str>,
@@ -59,12 +59,26 @@ pub struct IdentityHeaders {
 }
 
 /// The tokens that were checked, bounded in bytes.
-#[derive(Debug)]
 pub struct TokenCache {
     fronts: Fronts,
     shared: Cache<Arc<str>, Arc<CachedToken>, RandomState>,
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+impl fmt::Debug for CachedToken {
+    /// What it says, and not the token: whoever reads that could present it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedToken")
+            .field("signed", &self.signed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCache").finish_non_exhaustive()
+    }
 }
 
 impl CachedToken {
@@ -269,6 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_not_shown() {
+        let cache = TokenCache::new(1024 * 1024, ONE);
+        let token = kept(&cache, &forge());
+        let found = cache.find(&token).unwrap();
+        for shown in [format!("{found:?}"), format!("{cache:?}")] {
+            assert!(!shown.contains(&token), "{shown}");
+        }
+    }
+
+    /// Attack: a token that another cached one could be taken for
+    /// Source: CWE-694
+    /// Result: it is found by all of its bytes or not at all
+    #[test]
     fn what_was_kept_is_found_by_the_whole_token() {
         let cache = TokenCache::new(1024 * 1024, ONE);
         let (one, other) = (forge(), forge());
@@ -304,6 +331,9 @@ mod tests {
         assert!(other.find(&token).is_none());
     }
 
+    /// Attack: more tokens than fit
+    /// Source: CWE-770
+    /// Result: the cache stays within its bytes
     #[test]
     fn the_bytes_are_bounded() {
         let cache = TokenCache::new(40_000, ONE);

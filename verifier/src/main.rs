@@ -77,7 +77,10 @@ struct Failure {
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    match run(program) {
+    let outcome = shared::core_dumps::forbid()
+        .map_err(Failure::failed)
+        .and_then(|()| run(program));
+    match outcome {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
             eprintln!("verifier: {}", failure.message);
@@ -146,7 +149,8 @@ async fn serve_until_told(settings: Settings) -> Result<(), Failure> {
     let mut registry = Registry::default();
     verifier.register(&mut registry);
     let checks = verifier.checks();
-    let admin = Admin::new(Arc::new(registry), move || std::future::ready(checks()));
+    let admin =
+        Admin::new(Arc::new(registry), move || std::future::ready(checks())).at_hosts(&settings.admin_hosts);
     let admin = verifier.explaining(admin);
     for listener in &admin_listeners {
         tracing::info!(address = %listener.address(), "health and metrics are here");

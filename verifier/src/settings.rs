@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use shared::config::{ByteSize, HumanDuration, Invalid, ListenAddress, OneOrMany, TrustedPeers};
+use shared::config::{ByteSize, HostName, HumanDuration, Invalid, ListenAddress, OneOrMany, TrustedPeers};
 use shared::host::CanonicalHost;
 use shared::limits;
 use shared::redis::RedisSettings;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub listen: OneOrMany<ListenAddress>,
     /// Health and metrics.
     pub admin_listen: OneOrMany<ListenAddress>,
+    /// Names by which health and metrics are asked for, beside addresses and names without a dot.
+    pub admin_hosts: OneOrMany<HostName>,
     /// The `iss` of the tokens that are taken, byte by byte.
     pub issuer: String,
     /// What their `aud` must have.
@@ -112,6 +114,7 @@ impl Default for Settings {
         Self {
             listen: ListenAddress::tcp("127.0.0.1", 8081).into(),
             admin_listen: ListenAddress::tcp("127.0.0.1", 9081).into(),
+            admin_hosts: OneOrMany(Vec::new()),
             issuer: "http://127.0.0.1:8080".into(),
             audience: "movies".into(),
             token_profile: TokenProfile::default(),

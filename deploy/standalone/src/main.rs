@@ -43,7 +43,12 @@ enum Command {
 fn main() -> ExitCode {
     // What we write (the database, its key) is for our own user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    run(Program::parse()).into()
+    let program = Program::parse();
+    if let Err(error) = shared::core_dumps::forbid() {
+        command::complain(&error);
+        return Exit::Failed.into();
+    }
+    run(program).into()
 }
 
 fn run(program: Program) -> Exit {

@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use secrecy::ExposeSecret;
 use shared::admin::Admin;
 use shared::cli::{Exit, Shutdown, describe};
-use shared::config::HttpUrl;
+use shared::config::{HostName, HttpUrl, OneOrMany};
 use shared::feed::channel::channel;
 use shared::serve::{BoundAddress, Drained, Listener, ServeOptions, serve as serve_http};
 use shared::time::SystemClock;
@@ -100,7 +100,8 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
 
     let admin_address = admin_listeners.first().map(|listener| listener.address().clone());
     let stop_admin = CancellationToken::new();
-    let (metrics, admin) = serve_admin(&issuer, &verifier, admin_listeners, stop_admin.clone());
+    let hosts = &settings.issuer.admin_hosts;
+    let (metrics, admin) = serve_admin(&issuer, &verifier, admin_listeners, hosts, stop_admin.clone());
 
     let issuer_address = listeners.first().map(|listener| listener.address().clone());
     let grace = settings.issuer.shutdown_grace.get();
@@ -140,6 +141,7 @@ fn serve_admin(
     issuer: &Issuer,
     verifier: &Verifier,
     listeners: Vec<Listener>,
+    hosts: &OneOrMany<HostName>,
     stop: CancellationToken,
 ) -> (Metrics, JoinHandle<Drained>) {
     let mut registry = Registry::default();
@@ -149,7 +151,8 @@ fn serve_admin(
     let admin = Admin::new(Arc::new(registry), move || {
         let (of_issuer, of_verifier) = (issuer_checks(), verifier_checks());
         async move { [of_issuer.await, of_verifier].concat() }
-    });
+    })
+    .at_hosts(hosts);
     let admin = verifier.explaining(admin);
     let serving = tokio::spawn(serve_http(listeners, admin, ServeOptions::default(), stop));
     (metrics, serving)

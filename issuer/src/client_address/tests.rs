@@ -20,6 +20,9 @@ fn behind(lines: &[&[u8]]) -> String {
         .to_string()
 }
 
+/// Attack: `X-Forwarded-For` from somebody who is no proxy of ours
+/// Source: CWE-348
+/// Result: the peer counts
 #[test]
 fn a_peer_that_is_not_trusted_speaks_for_itself() {
     let headers = forwarded(&[b"192.0.2.1"]);
@@ -110,6 +113,9 @@ fn the_walk_is_bounded() {
 }
 
 proptest! {
+    /// Attack: addresses of the client's own in `X-Forwarded-For`, to get round a limit
+    /// Source: CWE-348
+    /// Result: the rightmost hop that is not trusted counts
     #[test]
     fn what_the_client_wrote_to_the_left_changes_nothing(
         line in proptest::collection::vec(prop_oneof![Just(b','), Just(b'1'), Just(b'.'), 0x20..0x7f_u8, 0x80..=0xff_u8], 0..60)

@@ -58,7 +58,8 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
             }
             checks
         }
-    });
+    })
+    .at_hosts(&settings.admin_hosts);
     let mut admin_listeners = Vec::new();
     for address in &settings.admin_listen {
         admin_listeners.push(Listener::bind(address, UNIX_SOCKET_MODE).await?);

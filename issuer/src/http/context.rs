@@ -6,7 +6,10 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, PRAGMA, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use shared::problem::{self, Problem};
@@ -109,7 +112,17 @@ pub(super) async fn around(
         // RFC 6749 section 5.1.
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     }
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    // Whatever is no page, or says nothing of it, loads nothing; and no page of another site has it in a frame.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers
+        .entry(REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REQUEST_ID, id.to_header_value());
     let took = api.service.clock.boot().since(started);
     metrics.count(&method, route.as_deref(), response.status(), took);

@@ -5,11 +5,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
+use super::openapi::complete;
 use super::routes::routes;
 
 /// The OpenAPI 3.1 document of the public API, as JSON.
 pub fn document() -> String {
-    let (_, document) = routes().split_for_parts();
+    let (_, mut document) = routes().split_for_parts();
+    complete(&mut document);
     // A tree of texts and numbers always serialises.
     document.to_pretty_json().unwrap_or_default()
 }

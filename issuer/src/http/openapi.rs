@@ -1,10 +1,14 @@
 //! The frame of the OpenAPI document; the routes fill it.
 
+mod complete;
+
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::schema::Problem;
 use super::token::Transport;
+
+pub(super) use complete::complete;
 
 #[derive(OpenApi)]
 #[openapi(

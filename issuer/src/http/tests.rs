@@ -16,6 +16,9 @@ fn site() -> Site {
     }
 }
 
+/// Attack: `return_to` with `//`, `/\`, a tab, a line break, user information, a suffix or another scheme
+/// Source: CWE-601, OWASP Unvalidated Redirects
+/// Result: it is not followed
 #[test]
 fn only_our_own_paths_and_allowed_hosts_are_returned_to() {
     let site = site();
@@ -53,6 +56,9 @@ fn only_our_own_paths_and_allowed_hosts_are_returned_to() {
     }
 }
 
+/// Attack: an origin that is nearly one of ours
+/// Source: CWE-346
+/// Result: it may not use cookies
 #[test]
 fn our_origin_and_those_allowed_may_use_cookies() {
     let site = site();
@@ -67,6 +73,28 @@ fn our_origin_and_those_allowed_may_use_cookies() {
     ] {
         assert!(!site.allows_origin(origin), "{origin}");
     }
+}
+
+#[test]
+fn the_document_says_what_operations_have_in_common() {
+    let document: serde_json::Value = serde_json::from_str(&openapi_document()).unwrap();
+    let role = &document["paths"]["/api/v1/role/{id}"]["put"]["responses"];
+    for status in ["400", "401", "403", "404", "409", "413", "415", "422", "503"] {
+        let schema = &role[status]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/Problem", "{status}");
+    }
+    assert!(role["200"]["content"]["application/json"].is_object());
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["RoleDraft"]["additionalProperties"], false);
+    assert_eq!(schemas["TokenRequest"]["additionalProperties"]["type"], "string");
+    let refresh = &document["paths"]["/api/v1/token/refresh"]["post"]["requestBody"];
+    let schema = &refresh["content"]["application/json"]["schema"]["$ref"];
+    assert_eq!(
+        (schema, &refresh["required"]),
+        (&"#/components/schemas/Refresh".into(), &false.into())
+    );
+    let oauth = &document["paths"]["/oauth2/token"]["post"]["responses"]["400"]["content"];
+    assert!(oauth["application/json"].is_object());
 }
 
 #[test]

@@ -6,6 +6,9 @@ fn login(text: &str) -> Result<String, LoginRefused> {
     LoginName::parse(text).map(|login| login.to_string())
 }
 
+/// Attack: a login that looks like somebody else's
+/// Source: RFC 8265 section 8, CWE-1007
+/// Result: it is the same login
 #[test]
 fn what_looks_the_same_is_the_same_login() {
     assert_eq!(login("Alice").unwrap(), "alice");

@@ -108,6 +108,9 @@ async fn addresses_are_counted_apart_and_ipv6_by_64() {
     limits.admit_login_from(ip("2001:db8:0:1::1")).await.unwrap();
 }
 
+/// Attack: passwords tried from many addresses of one network
+/// Source: CWE-307
+/// Result: they are counted together
 #[tokio::test]
 async fn failures_are_counted_by_login_and_network() {
     let (limits, clock) = per_account(10);
@@ -155,6 +158,9 @@ async fn attempts_under_way_count_and_so_do_those_that_hang_up() {
     assert!(limits.admit_login_to("alice", ip("192.0.2.1")).await.is_err());
 }
 
+/// Attack: somebody who fails on purpose so as to lock the owner out
+/// Source: CWE-645
+/// Result: the owner still gets in
 #[tokio::test]
 async fn a_stranger_cannot_lock_out_an_address_that_has_signed_in() {
     let (limits, clock) = per_account(3);
@@ -191,6 +197,9 @@ async fn no_limit_is_no_limit() {
     }
 }
 
+/// Attack: more addresses and logins than fit into memory
+/// Source: CWE-770
+/// Result: memory stays within its bound
 #[tokio::test]
 async fn memory_is_bounded() {
     let (limits, _) = limits(LimitSettings {

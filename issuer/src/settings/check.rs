@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::config::{Invalid, Settings as Checked};
 use shared::limits::{
-    KEY_MARGIN, LEEWAY_MAX, LOGIN_FAILURE_FLOOR_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX,
+    ACCESS_TTL_MAX, KEY_MARGIN, LEEWAY_MAX, LOGIN_FAILURE_FLOOR_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX,
 };
 use shared::role::RoleName;
 
@@ -72,7 +72,7 @@ impl Settings {
             session_ttl,
             ..
         } = self.tokens;
-        if !(Duration::from_secs(1)..=Duration::from_hours(24)).contains(&access_ttl.get()) {
+        if !(Duration::from_secs(1)..=ACCESS_TTL_MAX).contains(&access_ttl.get()) {
             return Err(Invalid::new("tokens.access_ttl", "expected 1s to 1d"));
         }
         if refresh_ttl <= access_ttl {

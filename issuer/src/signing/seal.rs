@@ -136,6 +136,9 @@ impl std::fmt::Debug for SealingKey {
 mod tests {
     use super::*;
 
+    /// Attack: a stored signing key that was moved to the place of another one
+    /// Source: CWE-345
+    /// Result: it does not open
     #[test]
     fn what_is_sealed_opens_in_its_place_alone() {
         let key = SealingKey::from_bytes(&[7; 32]).unwrap();

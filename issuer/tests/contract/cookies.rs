@@ -46,6 +46,9 @@ async fn signed_in(site: &Site) -> Answer {
         .await
 }
 
+/// Attack: a script that reads tokens, from cookies or from the body
+/// Source: CWE-1004, CWE-614
+/// Result: `HttpOnly`, `Secure`, `SameSite`, and no token in the body
 async fn cookies_are_bounded_and_the_body_is_without_tokens(database: Database) {
     let site = Site::start(database).await;
     let registered = signed_in(&site).await;
@@ -157,6 +160,9 @@ async fn a_browser_logs_out_by_its_cookie(database: Database) {
     refresh.send().await.refused(401, "invalid-refresh-token");
 }
 
+/// Attack: a page of another site refreshes by the user's cookie
+/// Source: CWE-352
+/// Result: 403 `cross-site`
 async fn a_refresh_by_cookie_comes_from_an_allowed_origin(database: Database) {
     let site = Site::start(database).await;
     let token = value(&signed_in(&site).await, REFRESH);
@@ -218,6 +224,9 @@ async fn a_browser_is_sent_back_where_it_came_from(database: Database) {
     }
 }
 
+/// Attack: `return_to` that leads to another site
+/// Source: CWE-601
+/// Result: 303 to the login page
 async fn a_browser_is_sent_nowhere_else(database: Database) {
     let site = Site::start(database).await;
     let token = value(&signed_in(&site).await, REFRESH);
@@ -286,6 +295,9 @@ async fn cookies_are_named_as_configured(database: Database) {
         .unauthorised("missing");
 }
 
+/// Attack: a page of another origin reads answers
+/// Source: CWE-942, Fetch standard
+/// Result: no CORS header for it
 async fn other_origins_read_answers_where_allowed(database: Database) {
     let site = Site::start(database).await;
     let ask = |origin: &str| {

@@ -29,3 +29,4 @@ mod sessions;
 mod shape;
 mod sweep;
 mod tokens;
+mod web;

@@ -274,6 +274,9 @@ async fn bad_tokens(site: &Site, people: &People) -> Vec<(&'static str, String, 
     ]
 }
 
+/// Attack: no credentials, forged, expired, revoked, or of another kind, at each route
+/// Source: OWASP API Security 2023, API2
+/// Result: 401 with its reason
 async fn bad_credentials_are_refused(database: Database) {
     let site = Site::start(database).await;
     let people = People::of(&site).await;
@@ -318,6 +321,9 @@ async fn bad_credentials_are_refused(database: Database) {
     }
 }
 
+/// Attack: a page of another origin, or of nearly ours, sends what changes something with the user's cookie, at each route
+/// Source: CWE-352
+/// Result: 403 `cross-site`
 async fn cookies_need_an_allowed_origin(database: Database) {
     let site = Site::start(database).await;
     site.superuser("root").await;
@@ -376,6 +382,9 @@ async fn cookies_need_an_allowed_origin(database: Database) {
     }
 }
 
+/// Attack: each kind of caller at each route that is not for them
+/// Source: OWASP API Security 2023, API1 and API5
+/// Result: 403 or 404
 async fn roles_decide(database: Database) {
     let site = Site::start(database).await;
     let people = People::of(&site).await;

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::error::UnfitText;
 use super::units::deserialize_from_text;
+use crate::host::CanonicalHost;
 
 /// An `http` or `https` URL without user information, query or fragment, and without a slash at its end: an issuer's
 /// name (RFC 8414 section 2), and a base to append paths to.
@@ -69,6 +70,39 @@ impl fmt::Display for HttpUrl {
 
 deserialize_from_text!(HttpUrl, HTTP_URL);
 
+/// A host's name in its one spelling: lower case, without port and trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostName(String);
+
+const HOST_NAME: &str = "a host in lower case without port, such as `metrics.example.org`";
+
+impl HostName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = UnfitText;
+
+    fn from_str(text: &str) -> Result<Self, UnfitText> {
+        CanonicalHost::parse(text.as_bytes())
+            .ok()
+            .filter(|host| host.as_str() == text)
+            .map(|host| Self(host.into_string()))
+            .ok_or(UnfitText { expected: HOST_NAME })
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+deserialize_from_text!(HostName, HOST_NAME);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +128,21 @@ mod tests {
             "data:x",
         ] {
             assert!(text.parse::<HttpUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn host_names_have_one_spelling() {
+        assert!("metrics.example.org".parse::<HostName>().is_ok());
+        for text in [
+            "",
+            "Metrics.example.org",
+            "a.org:80",
+            "a.org.",
+            "http://a.org",
+            "*.a.org",
+        ] {
+            assert!(text.parse::<HostName>().is_err(), "{text}");
         }
     }
 }

@@ -35,6 +35,8 @@ fn keys_that_are_not_for_us_are_passed_over() {
     silent.as_object_mut().unwrap().remove("use");
     silent.as_object_mut().unwrap().remove("alg");
     assert_eq!(read(&json!({"keys": [silent]})).unwrap().len(), 1);
+    let for_verifying = with("key_ops", json!(["sign", "verify"]));
+    assert_eq!(read(&json!({"keys": [for_verifying]})).unwrap().len(), 1);
     let foreign = [
         json!({"kty": "EC", "kid": "ec", "crv": "P-256", "x": "AA", "y": "AA"}),
         json!({"kty": "oct", "kid": "oct", "k": "AAAA"}),
@@ -43,6 +45,8 @@ fn keys_that_are_not_for_us_are_passed_over() {
         with("use", "enc"),
         with("alg", "RS512"),
         with("alg", "HS256"),
+        with("key_ops", json!(["encrypt"])),
+        with("key_ops", json!("verify")),
         with("kid", ""),
         with("kid", Value::Null),
         with("kid", "k".repeat(200)),

@@ -65,6 +65,10 @@ fn query_and_trailing_slash_make_no_difference() {
     }
 }
 
+/// Attack: a path that a proxy, the verifier and the service could read differently: dot segments, doubled slashes,
+/// encoded slashes, NUL, `;`, double encoding
+/// Source: CWE-22, CWE-180, CVE-2021-41773, RFC 3986 section 6
+/// Result: it has no reading, which is 403 `request` on every endpoint
 #[test]
 fn every_other_spelling_is_refused() {
     use PathError::*;
@@ -180,6 +184,9 @@ fn every_other_spelling_is_refused() {
     assert_eq!(CanonicalPath::parse(b"/\xc0\xaf").map(|_| ()), Err(NotAscii));
 }
 
+/// Attack: a path of more than 8 KiB
+/// Source: CWE-770
+/// Result: it is refused
 #[test]
 fn the_length_is_bounded_and_the_query_does_not_count() {
     let longest = format!("/{}", "a".repeat(PATH_BYTES_MAX - 1));
@@ -254,6 +261,9 @@ fn encoded(path: &CanonicalPath<'_>) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
+    /// Attack: any path at all, made at random
+    /// Source: CWE-180
+    /// Result: what is taken has one reading, decoded once
     #[test]
     fn whatever_is_taken_has_one_reading(target in tricky_target()) {
         let Ok(path) = CanonicalPath::parse(&target) else { return Ok(()) };

@@ -214,6 +214,9 @@ impl Default for Backoff {
 mod tests {
     use super::*;
 
+    /// Attack: connections until there are no file descriptors left
+    /// Source: CWE-774
+    /// Result: accepting waits longer and longer instead of spinning
     #[test]
     fn waiting_doubles_while_descriptors_are_short() {
         let mut backoff = Backoff::default();

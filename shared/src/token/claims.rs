@@ -142,10 +142,18 @@ impl SignedToken {
 pub(super) fn read(base64: &[u8], format: &TokenFormat) -> Result<Claims, TokenError> {
     let object = super::read_object(base64)?;
     match format.profile {
-        TokenProfile::AtJwt => claims(&object, format).ok_or(TokenError::BadClaims),
+        TokenProfile::AtJwt => claims(&object, format)
+            .filter(has_a_bounded_life)
+            .ok_or(TokenError::BadClaims),
         TokenProfile::Jwt if is_of_another_kind(&object) => Err(TokenError::Unsupported),
         TokenProfile::Jwt => foreign_claims(&object, format).ok_or(TokenError::BadClaims),
     }
+}
+
+/// Longer than an issuer can be told: its revocations would be forgotten while it lives.
+fn has_a_bounded_life(claims: &Claims) -> bool {
+    let lifetime_s = claims.expires_at.0.saturating_sub(claims.issued_at.0);
+    u64::try_from(lifetime_s).unwrap_or_default() <= limits::ACCESS_TTL_MAX.as_secs()
 }
 
 fn claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {

@@ -15,7 +15,7 @@ pub enum TokenError {
     /// The signature does not hold.
     #[error("the token's signature does not hold")]
     BadSignature,
-    /// A required claim is missing or of a wrong type.
+    /// A required claim is missing or of a wrong type, or the token lives too long.
     #[error("a required claim is missing or of a wrong type")]
     BadClaims,
     /// `exp` has passed (RFC 7519 section 4.1.4).

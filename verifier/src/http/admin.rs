@@ -79,7 +79,9 @@ where
         let own = self.clone();
         let is_local = request.extensions().get::<Peer>() == Some(&Peer::Unix);
         Box::pin(async move {
-            if is_local && request.uri().path() == EXPLAIN && request.method() == Method::POST {
+            if let Some(refusal) = own.admin.refusal(&request) {
+                Ok(refusal)
+            } else if is_local && request.uri().path() == EXPLAIN && request.method() == Method::POST {
                 Ok(own.explain(request).await)
             } else {
                 Ok(own.admin.respond(&request.map(|_| ())).await)

@@ -36,6 +36,7 @@ fn every_setting_can_be_given() {
         r#"
         listen = ["127.0.0.1:1", "unix:/run/verifier.sock"]
         admin_listen = "127.0.0.1:2"
+        admin_hosts = "metrics.example.org"
         issuer = "https://issuer.example.org/"
         audience = "films"
         jwks_url = "https://issuer.example.org/keys?v=1"
@@ -107,6 +108,7 @@ fn what_is_impossible_is_refused_with_key_and_remedy() {
             "allowed_return_hosts",
             "return to",
         ),
+        ("admin_hosts = \"A.org\"", "admin_hosts", "lower case"),
         (
             "allowed_return_hosts = [\"A.org\"]",
             "allowed_return_hosts",

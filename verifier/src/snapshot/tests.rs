@@ -138,6 +138,9 @@ fn labels_that_are_not_known_are_not_there() {
     assert!(read.labels.is_none() && read.revocations == without.revocations);
 }
 
+/// Attack: a snapshot file that was cut off or altered
+/// Source: CWE-345
+/// Result: it is not used
 #[test]
 fn every_cut_and_every_altered_byte_is_refused() {
     let (_folder, path) = written(&snapshot(&[1, 2, 3]));

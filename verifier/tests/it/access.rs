@@ -258,6 +258,9 @@ async fn revoked_tokens(world: &mut World) -> Vec<(&'static str, String, &'stati
     ]
 }
 
+/// Attack: each kind of bad, missing, expired and revoked credentials, at each endpoint, under each kind of rule
+/// Source: OWASP API Security 2023, API1 and API5
+/// Result: the status and reason that are documented
 #[tokio::test]
 async fn each_caller_gets_the_documented_answer_at_each_endpoint() {
     let mut world = World::ready(RULES).await;

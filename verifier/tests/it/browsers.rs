@@ -15,6 +15,9 @@ async fn guarded() -> World {
     .await
 }
 
+/// Attack: a page of another site has a browser send what changes something, with the user's cookie
+/// Source: CWE-352
+/// Result: 403 `cross_site`
 #[tokio::test]
 async fn a_cookie_counts_for_more_than_reading_only_from_an_allowed_origin() {
     let world = guarded().await;
@@ -61,6 +64,9 @@ async fn a_cookie_counts_for_more_than_reading_only_from_an_allowed_origin() {
     }
 }
 
+/// Attack: a page of another site opens a WebSocket with the user's cookie
+/// Source: CWE-1385
+/// Result: 403 `cross_site`
 #[tokio::test]
 async fn a_websocket_by_cookie_is_more_than_reading() {
     let world = guarded().await;
@@ -99,6 +105,9 @@ async fn without_allowed_origins_no_origin_is_asked_for() {
     assert_eq!(world.ask(&request).await.status, 200);
 }
 
+/// Attack: a request that would have the login lead to another site
+/// Source: CWE-601
+/// Result: no redirect
 #[tokio::test]
 async fn a_browser_without_a_session_is_sent_to_log_in() {
     let world = World::with(RULES, |settings| {

@@ -30,6 +30,9 @@ fn joined(path: &str, headers: &[(&str, &str)]) -> CheckRequest {
     })
 }
 
+/// Attack: two Authorization headers that Envoy has joined by a comma
+/// Source: RFC 9110 section 5.3
+/// Result: 401 `ambiguous_credentials`
 #[tokio::test]
 async fn joined_headers_will_do_where_nothing_was_joined() {
     let world = World::ready(RULES).await;
@@ -62,6 +65,9 @@ async fn joined_headers_will_do_where_nothing_was_joined() {
     }
 }
 
+/// Attack: a token in the joined headers of Envoy that is not in the raw ones
+/// Source: CWE-345
+/// Result: the raw ones decide
 #[tokio::test]
 async fn raw_headers_go_before_joined_ones() {
     let world = World::ready(RULES).await;

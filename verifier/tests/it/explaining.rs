@@ -282,6 +282,9 @@ async fn it_says_what_the_labels_of_a_film_say() {
     assert!(detail.ends_with("the labels are too old: 31000 ms"), "{detail}");
 }
 
+/// Attack: an explanation asked for over TCP, to learn which tokens are good
+/// Source: CWE-306
+/// Result: 404
 #[tokio::test]
 async fn over_tcp_there_is_no_explanation() {
     let world = World::ready(RULES).await;

@@ -108,6 +108,9 @@ async fn before_the_first_heartbeat_it_is_loading() {
     );
 }
 
+/// Attack: a verifier whose clock is set back
+/// Source: CWE-613
+/// Result: 401 `expired` all the same
 #[tokio::test]
 async fn a_clock_that_is_behind_does_not_let_tokens_live_longer() {
     let mut world = World::ready(RULES).await;

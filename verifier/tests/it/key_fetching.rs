@@ -51,6 +51,9 @@ fn fetches(world: &World) -> f64 {
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Attack: many requests at once with keys that are not known
+/// Source: CWE-770
+/// Result: one fetch, and no request waits for it
 #[tokio::test]
 async fn unknown_keys_cause_one_fetch_that_no_request_waits_for() {
     let (world, server) = world().await;
@@ -87,6 +90,9 @@ async fn unknown_keys_cause_one_fetch_that_no_request_waits_for() {
     assert_eq!(server.asked().len(), 3, "none during the cooldown");
 }
 
+/// Attack: unknown keys while the issuer answers with errors
+/// Source: CWE-770
+/// Result: no fetch during the cooldown
 #[tokio::test]
 async fn a_failed_fetch_cools_down_too() {
     let (world, server) = world().await;
@@ -106,6 +112,10 @@ async fn a_failed_fetch_cools_down_too() {
     assert_eq!(server.asked().len(), 3);
 }
 
+/// Attack: a key set that is an error, empty, cut off, too large, HTML, a redirect, or has keys for something else
+/// alone
+/// Source: RFC 7517 section 5
+/// Result: the keys at hand stay
 #[tokio::test]
 async fn no_bad_answer_replaces_good_keys() {
     let (mut world, server) = world().await;
@@ -176,6 +186,9 @@ async fn a_revoked_key_has_its_successor_fetched_at_once() {
     assert_eq!(verdict(&world, &new).await, (401, "revoked".to_owned()));
 }
 
+/// Attack: a cached token of a key that was withdrawn
+/// Source: CWE-613
+/// Result: 401 `unknown_key`
 #[tokio::test]
 async fn a_withdrawn_key_takes_its_cached_tokens_along() {
     let (world, server) = world().await;
@@ -232,6 +245,9 @@ async fn the_issuers_metadata_leads_to_the_keys() {
     assert!(is_allowed(&world, &token).await);
 }
 
+/// Attack: metadata that names another issuer than the one asked
+/// Source: RFC 8414 section 3.3, RFC 9700 section 4.4
+/// Result: it is refused, and its key set is not fetched
 #[tokio::test]
 async fn metadata_of_another_issuer_is_not_believed() {
     let server = KeyServer::start(Canned::ok(jwks(&[0]))).await;

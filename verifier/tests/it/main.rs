@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod attacks;
 mod browsers;
 mod calls;
 mod explaining;

@@ -34,6 +34,9 @@ async fn one_path_means_one_thing_however_it_is_spelt() {
     }
 }
 
+/// Attack: a path with more than one reading, at each endpoint
+/// Source: CWE-22, CWE-180
+/// Result: 403 `request`
 #[tokio::test]
 async fn a_path_with_more_than_one_reading_is_refused_whatever_the_rules_say() {
     let world = World::ready(RULES).await;
@@ -95,6 +98,9 @@ async fn a_path_with_more_than_one_reading_is_refused_whatever_the_rules_say() {
     }
 }
 
+/// Attack: a client that sends the headers of another proxy's family
+/// Source: CWE-345
+/// Result: they are not looked at
 #[tokio::test]
 async fn headers_of_another_family_have_no_effect() {
     let world = World::ready(RULES).await;
@@ -133,6 +139,9 @@ async fn headers_of_another_family_have_no_effect() {
     assert_eq!(world.ask(&alone).await.verdict(), (403, "request".to_owned()));
 }
 
+/// Attack: the proxy's headers missing or twice
+/// Source: CWE-345, CWE-444
+/// Result: 403 `request`
 #[tokio::test]
 async fn what_is_missing_or_stands_twice_is_refused() {
     let world = World::ready(RULES).await;
@@ -219,6 +228,9 @@ async fn there_is_nothing_elsewhere() {
     assert_eq!(world.metric("verifier_requests_not_found_total"), Some(7.0));
 }
 
+/// Attack: a peer that is no proxy of ours asks in the name of others
+/// Source: CWE-290
+/// Result: 403 `untrusted_proxy`
 #[tokio::test]
 async fn a_peer_that_is_not_trusted_may_not_ask() {
     let world = World::with(RULES, |settings| {
@@ -254,6 +266,9 @@ async fn a_unix_socket_is_answered_on() {
     world.stop().await;
 }
 
+/// Attack: a request that says it has a body
+/// Source: CWE-444
+/// Result: it is answered, nothing of a body is read, and the connection is closed
 #[tokio::test]
 async fn a_declared_body_is_not_read_and_ends_the_connection() {
     let world = World::ready(RULES).await;
@@ -293,6 +308,9 @@ async fn a_declared_body_is_not_read_and_ends_the_connection() {
     assert!(client.ask(&empty).await.is_kept());
 }
 
+/// Attack: an upgrade to HTTP/2 or to a WebSocket, to get past the proxy
+/// Source: CWE-444
+/// Result: it is answered as a plain request
 #[tokio::test]
 async fn no_upgrade_is_accepted() {
     let world = World::ready(RULES).await;

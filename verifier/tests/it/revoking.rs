@@ -44,6 +44,9 @@ fn facts(forge: &TokenForge) -> [(Fact, &'static str); 5] {
     ]
 }
 
+/// Attack: a cached token of a session, user, role or key that was revoked
+/// Source: CWE-613
+/// Result: 401 `revoked` or `stale`
 #[tokio::test]
 async fn each_kind_of_fact_refuses_a_cached_token() {
     for kind in 0..5 {

@@ -85,6 +85,9 @@ const NAMES: [&str; 16] = [
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
+    /// Attack: any headers at all, made at random
+    /// Source: CWE-248
+    /// Result: an answer below 500, and the next request is answered
     #[test]
     fn any_headers_get_an_answer_below_500(
         target in prop::sample::select(vec![
@@ -103,6 +106,9 @@ proptest! {
         prop_assert!(runtime.block_on(still_answers(world)));
     }
 
+    /// Attack: any path at all, made at random
+    /// Source: CWE-248
+    /// Result: an answer below 500
     #[test]
     fn any_path_gets_an_answer_below_500(path in prop::collection::vec(0x21_u8..=0xff, 0..80)) {
         let (runtime, world) = &*SHARED;
@@ -111,6 +117,9 @@ proptest! {
         prop_assert!(status.is_none_or(|status| status < 500), "{status:?}");
     }
 
+    /// Attack: any bytes at all instead of HTTP
+    /// Source: CWE-248
+    /// Result: the next request is answered
     #[test]
     fn any_bytes_leave_it_alive(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
         let (runtime, world) = &*SHARED;
@@ -120,6 +129,9 @@ proptest! {
     }
 }
 
+/// Attack: a token, path, header or number of headers past its bound
+/// Source: CWE-770
+/// Result: 401, 403 or 431
 #[tokio::test]
 async fn what_is_too_long_is_refused_early() {
     let world = World::ready(RULES).await;

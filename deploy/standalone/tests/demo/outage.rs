@@ -62,6 +62,9 @@ async fn a_verifier_that_is_away_or_undecided_is_503() {
     assert_unavailable(&answer, "1");
 }
 
+/// Attack: logs that somebody reads for tokens
+/// Source: CWE-532
+/// Result: there is none in them
 #[tokio::test]
 async fn logs_have_no_tokens() {
     let Some(mut stand) = Stand::start().await else {

@@ -13,6 +13,9 @@ use crate::stand::{RULES, Stand, free_address};
 /// A client is told within this time that nobody decides. The configurations give the verifier two seconds.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
+/// Attack: the verifier is away
+/// Source: CWE-636
+/// Result: each proxy refuses
 #[tokio::test]
 async fn nobody_gets_in_while_nobody_decides() {
     let mut stand = Stand::start(&Kind::ALL, RULES).await;

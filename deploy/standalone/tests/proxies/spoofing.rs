@@ -69,6 +69,9 @@ fn forged(seen: &Seen) -> Vec<&(String, String)> {
     values.filter(|(_, value)| value.contains("forged")).collect()
 }
 
+/// Attack: identity headers of the client's own, in every spelling, through each proxy
+/// Source: CWE-290
+/// Result: the service gets those of the verifier alone
 #[tokio::test]
 async fn nobody_is_somebody_else() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
@@ -122,6 +125,9 @@ async fn nobody_is_somebody_else() {
     }
 }
 
+/// Attack: headers that would have the verifier judge another request, through each proxy
+/// Source: CWE-345
+/// Result: it judges the one that is made
 #[tokio::test]
 async fn nobody_asks_about_another_request_than_their_own() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
@@ -158,6 +164,9 @@ async fn nobody_asks_about_another_request_than_their_own() {
     }
 }
 
+/// Attack: credentials that a service behind could misuse
+/// Source: CWE-522
+/// Result: they are taken away
 #[tokio::test]
 async fn the_service_gets_the_request_and_no_credentials() {
     let stand = Stand::start(&Kind::ALL, RULES).await;
@@ -224,6 +233,9 @@ async fn the_service_gets_the_request_and_no_credentials() {
     }
 }
 
+/// Attack: an upgrade through each proxy
+/// Source: CWE-444
+/// Result: a WebSocket is judged, anything else does not pass
 #[tokio::test]
 async fn a_websocket_is_judged_and_no_other_upgrade_passes() {
     let stand = Stand::start(&Kind::ALL, RULES).await;

@@ -126,7 +126,13 @@ impl Stand {
     pub(crate) async fn start_verifier(&mut self) {
         self.start_verifier_with_keys_at(self.keys);
         let mut waited = Duration::ZERO;
-        while Ask::get("/readyz").send(self.admin).await.status != 200 {
+        while Ask::get("/readyz")
+            .host("127.0.0.1")
+            .send(self.admin)
+            .await
+            .status
+            != 200
+        {
             assert!(waited < START_TIMEOUT, "the verifier is not ready");
             tokio::time::sleep(LOOK_EVERY).await;
             waited += LOOK_EVERY;
@@ -162,7 +168,7 @@ impl Stand {
 
     /// The value of one of the verifier's metrics, named with its labels; 0 where there is no such sample.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
-        let page = Ask::get("/metrics").send(self.admin).await.body;
+        let page = Ask::get("/metrics").host("127.0.0.1").send(self.admin).await.body;
         let value = page
             .lines()
             .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -171,7 +177,7 @@ impl Stand {
 
     /// How many connections the verifier has accepted.
     pub(crate) async fn accepted(&self) -> u64 {
-        let page = Ask::get("/metrics").send(self.admin).await.body;
+        let page = Ask::get("/metrics").host("127.0.0.1").send(self.admin).await.body;
         let samples = page.lines().filter(|line| {
             line.starts_with("verifier_http_connections_open ")
                 || line.starts_with("verifier_http_connections_ended_total{")

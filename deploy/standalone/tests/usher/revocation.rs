@@ -34,6 +34,9 @@ async fn role(usher: &Usher, by: &Person, name: &str) -> String {
         .to_owned()
 }
 
+/// Attack: a token that is used again after a logout
+/// Source: CWE-613
+/// Result: 401 `revoked` at once
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_logout_was_answered_nobody_gets_a_200() {
     let folder = tempfile::tempdir().unwrap();
@@ -230,6 +233,9 @@ async fn a_deleted_user_an_ended_session_and_a_reused_refresh_token_are_out_at_o
     assert_eq!(usher.refresh(&here).await.unwrap_err(), 401);
 }
 
+/// Attack: a stolen refresh token
+/// Source: RFC 9700 section 4.14.2
+/// Result: the session is revoked everywhere
 #[tokio::test]
 async fn a_refresh_token_that_comes_back_after_its_grace_ends_the_session_everywhere() {
     let folder = tempfile::tempdir().unwrap();

@@ -86,6 +86,9 @@ fn a_hash_below_the_configured_parameters_is_outdated() {
     assert_eq!(right(stronger), Verdict::Right { outdated: false });
 }
 
+/// Attack: a stored hash that asks for gigabytes
+/// Source: CWE-400
+/// Result: it is refused
 #[test]
 fn a_stored_hash_that_asks_for_too_much_is_refused() {
     let hash = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
@@ -131,6 +134,9 @@ fn what_cannot_be_a_password_is_wrong_even_for_the_hash_of_nothing() {
     assert_eq!(verify(&"a".repeat(5000), &of_nothing).unwrap(), Verdict::Wrong);
 }
 
+/// Attack: logins tried for the time that a wrong password takes
+/// Source: CWE-208, CWE-204
+/// Result: an unknown login costs the same hash
 #[test]
 fn nobody_costs_what_somebody_costs() {
     let hasher = Hasher::new(WANTED).unwrap();

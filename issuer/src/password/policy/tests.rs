@@ -60,6 +60,9 @@ fn what_would_not_last_is_invalid() {
     }
 }
 
+/// Attack: passwords from a list of common ones, and the login itself
+/// Source: NIST SP 800-63B-4 section 3.1.1.2
+/// Result: they are refused
 #[test]
 fn common_passwords_and_the_login_are_refused_in_any_case() {
     assert_eq!(parse("PassWord1"), Err(PasswordRefused::Common));

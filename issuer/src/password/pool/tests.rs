@@ -80,6 +80,9 @@ async fn passwords_are_hashed_and_checked() {
     );
 }
 
+/// Attack: a login whose stored hash asks for gigabytes
+/// Source: CWE-400
+/// Result: the password counts as wrong
 #[tokio::test]
 async fn a_hash_of_gigabytes_is_wrong() {
     let pool = pool_of(CHEAP, 1, 1).unwrap();
@@ -151,6 +154,9 @@ async fn large_jobs_wait_for_each_other_and_nobody_waits_for_them() {
     third.await.unwrap();
 }
 
+/// Attack: more logins at once than can be hashed
+/// Source: CWE-400
+/// Result: 503 past the queue
 #[tokio::test]
 async fn past_the_queue_callers_are_turned_away() {
     let (pool, open, first) = busy(1).await;

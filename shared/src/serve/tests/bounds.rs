@@ -9,6 +9,9 @@ use super::*;
 
 const SOON: Duration = Duration::from_millis(100);
 
+/// Attack: a header block that does not come, stops half-way, or is the second one of a connection
+/// Source: CVE-2007-6750, CWE-400
+/// Result: the connection is closed when its time is up
 #[tokio::test]
 async fn a_header_that_does_not_come_is_not_waited_for() {
     let server = Server::on_tcp(ServeOptions {
@@ -31,6 +34,9 @@ async fn a_header_that_does_not_come_is_not_waited_for() {
     assert_eq!(metrics.count(End::HeaderTimeout), 3);
 }
 
+/// Attack: connections that ask nothing
+/// Source: CWE-400
+/// Result: they are closed when they have idled for long enough
 #[tokio::test]
 async fn idle_connections_are_closed() {
     let server = Server::on_tcp(ServeOptions {
@@ -46,6 +52,9 @@ async fn idle_connections_are_closed() {
     assert_eq!(metrics.count(End::Idle), 1);
 }
 
+/// Attack: a header block with too many fields, a field too long, or no end
+/// Source: RFC 6585 section 5, CWE-770
+/// Result: 431
 #[tokio::test]
 async fn large_header_blocks_are_answered_with_431() {
     let server = Server::on_tcp(ServeOptions::default()).await;
@@ -77,6 +86,56 @@ async fn large_header_blocks_are_answered_with_431() {
             .unwrap()
             .starts_with("HTTP/1.1 200")
     );
+}
+
+/// Attack: a header block that is sent byte by byte, each of them before anything else has passed its time
+/// Source: CVE-2007-6750, CWE-400
+/// Result: the connection is closed when the block's time is up, whatever comes
+#[tokio::test]
+async fn a_header_that_dribbles_is_cut() {
+    let server = Server::on_tcp(ServeOptions {
+        header_read_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let (mut reading, mut writing) = server.connect().await.into_split();
+    writing.write_all(b"GET / HTTP/1.1\r\nx: ").await.unwrap();
+    let dribbling = tokio::spawn(async move {
+        // Ten and more in the time that the whole block has.
+        let mut pace = tokio::time::interval(SOON / 10);
+        while writing.write_all(b"y").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    assert_eq!(rest(&mut reading).await, b"");
+    dribbling.abort();
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::HeaderTimeout), 1);
+}
+
+/// Attack: an HTTP/2 header block that does not come to its end
+/// Source: CVE-2007-6750, RFC 9113 section 6.10
+/// Result: the connection is closed when it has been without a request for long enough
+#[tokio::test]
+async fn a_header_block_of_http_2_that_does_not_end_is_not_waited_for() {
+    let server = Server::on_tcp(ServeOptions {
+        idle_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let mut connection = server.connect().await;
+    connection
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    // SETTINGS, and a HEADERS frame with `:method: GET` that has no END_HEADERS.
+    let frames = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
+    connection.write_all(&frames).await.unwrap();
+    rest(&mut connection).await;
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::Idle), 1);
 }
 
 #[tokio::test]
@@ -118,6 +177,9 @@ impl Drop for Endless {
     }
 }
 
+/// Attack: a client that asks and reads nothing of the answer
+/// Source: CWE-400
+/// Result: the connection is cut
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_cut_off() {
     let (dropped, mut when_dropped) = mpsc::channel(1);
@@ -146,6 +208,9 @@ async fn a_peer_that_takes_nothing_is_cut_off() {
     assert_eq!(metrics.count(End::Stalled), 1);
 }
 
+/// Attack: more connections than there may be
+/// Source: CWE-770
+/// Result: those past the bound wait, those within go on
 #[tokio::test]
 async fn connections_past_the_cap_wait_their_turn() {
     let server = Server::on_tcp(ServeOptions {

@@ -165,6 +165,9 @@ async fn files_are_watched() {
     patiently(watching).await.unwrap();
 }
 
+/// Attack: a client without a certificate, or with one of an authority that is not trusted
+/// Source: RFC 8446 section 4.4.2, CWE-295
+/// Result: the handshake fails
 #[tokio::test]
 async fn clients_must_show_a_certificate_if_authorities_are_given() {
     let pki = Pki::new();
@@ -191,6 +194,9 @@ async fn clients_must_show_a_certificate_if_authorities_are_given() {
     }
 }
 
+/// Attack: a TLS handshake that does not come
+/// Source: CWE-400
+/// Result: the connection is closed when its time is up
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_not_waited_for() {
     let pki = Pki::new();

@@ -77,6 +77,9 @@ async fn what_is_no_message_has_a_status() {
     assert_eq!(read(&gzip, Full::new(framed(0, 0, b""))).await, Err(Compressed));
 }
 
+/// Attack: a message of gRPC that does not come
+/// Source: CWE-400
+/// Result: `DEADLINE_EXCEEDED` when its time is up
 #[tokio::test(start_paused = true)]
 async fn a_message_that_does_not_come_is_not_waited_for() {
     let parts = call("application/grpc", &[]);
@@ -120,6 +123,9 @@ const GOOD: &[u8] =
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2048))]
 
+    /// Attack: any bytes as a message of gRPC
+    /// Source: CWE-248
+    /// Result: a status of gRPC, and nothing panics
     #[test]
     fn no_bytes_make_it_panic(
         mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..256),

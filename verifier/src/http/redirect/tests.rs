@@ -52,6 +52,9 @@ fn a_browser_is_led_back_to_where_it_was() {
     assert_eq!(with_port.as_deref(), Some(expected));
 }
 
+/// Attack: a host, scheme or method that a login must not lead back to
+/// Source: CWE-601
+/// Result: no redirect
 #[test]
 fn nobody_else_is_redirected() {
     for (uri, headers) in [

@@ -76,12 +76,18 @@ fn raw_headers_stand_as_they_were_sent() {
     assert_eq!(values(raw, AUTHORIZATION), Ok(vec!["Digest a=b, c=d".to_owned()]));
 }
 
+/// Attack: Authorization that Envoy has joined from two headers
+/// Source: RFC 9110 section 5.3
+/// Result: 401 `ambiguous_credentials`
 #[test]
 fn joined_credentials_are_several() {
     let joined = http(&[], &[("authorization", "Basic YTpi,Bearer x")]);
     assert_eq!(values(joined, AUTHORIZATION).unwrap().len(), 2);
 }
 
+/// Attack: a request to Envoy whose path, method or host is told a second time, otherwise
+/// Source: CWE-444
+/// Result: 403 `request`
 #[test]
 fn what_is_told_twice_must_agree_and_stand_once() {
     for good in [

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::{Api, HttpMetrics, Site, router};
 use crate::password::{self};
+use crate::portal;
 use crate::publish::{InProcessRelay, Publisher, Relay, RelayStatus, StoreDatabase, wake_at_commits};
 use crate::rate_limit::Limits;
 use crate::service::{Service, ServiceError};
@@ -329,7 +330,8 @@ impl Issuer {
                 central.keep(until).await;
             }
         });
-        serve(listeners, router(api, metrics.http), options, stop).await;
+        let pages = portal::routes(&api);
+        serve(listeners, router(api, pages, metrics.http), options, stop).await;
         background.cancel();
         tasks.close();
         tasks.wait().await;

@@ -8,6 +8,7 @@ pub mod device;
 pub mod http;
 pub mod login;
 pub mod password;
+mod portal;
 pub mod publish;
 pub mod rate_limit;
 pub mod service;

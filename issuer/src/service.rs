@@ -9,6 +9,7 @@ mod error;
 mod film;
 mod history;
 mod introspect;
+mod key;
 mod label;
 mod login;
 mod logout;
@@ -39,6 +40,7 @@ pub use client_credentials::{ClientCredentials, OauthClient, ServiceClient, Serv
 pub use error::ServiceError;
 pub use film::{FilmImport, FilmLine, ImportOutcome, LineFault, RefusedLine};
 pub use introspect::{Introspected, RefreshTokenState};
+pub use key::{Keys, PublishedKey};
 pub use label::LabelDraft;
 pub use revoke_token::RevokeError;
 pub use role::{RoleDraft, UserRoles};

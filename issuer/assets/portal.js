@@ -30,8 +30,12 @@ for (const input of document.querySelectorAll('input[type="password"]')) {
   input.form.addEventListener("submit", () => { input.type = "password"; });
 }
 
-// What is wrong comes first.
-document.querySelector('[aria-invalid="true"]')?.focus();
+// What is wrong comes first, to be typed on.
+const wrong = document.querySelector('[aria-invalid="true"]');
+if (wrong) {
+  wrong.focus();
+  wrong.setSelectionRange(wrong.value.length, wrong.value.length);
+}
 
 // The access cookie may have ended while a form was being filled in: what was typed is not to be lost over it.
 const opened = performance.now();

@@ -19,20 +19,38 @@ const FOLDER: &str = "/account/assets/";
 const DIGEST_CHARACTERS: usize = 16;
 
 /// The style sheet.
-pub(super) static STYLE: LazyLock<Asset> =
+static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(include_str!("../../assets/portal.css"), "text/css", "css"));
 
 /// The script. Everything works without it.
-pub(super) static SCRIPT: LazyLock<Asset> =
+static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(include_str!("../../assets/portal.js"), "text/javascript", "js"));
 
 /// The icon.
-pub(super) static ICON: LazyLock<Asset> =
+static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(include_str!("../../assets/icon.svg"), "image/svg+xml", "svg"));
+
+/// Where they are, for a page to name.
+#[derive(Debug)]
+pub(super) struct Assets {
+    pub(super) style: &'static str,
+    pub(super) script: &'static str,
+    pub(super) icon: &'static str,
+}
+
+impl Default for Assets {
+    fn default() -> Self {
+        Self {
+            style: &STYLE.path,
+            script: &SCRIPT.path,
+            icon: &ICON.path,
+        }
+    }
+}
 
 /// A file of the pages.
 #[derive(Debug)]
-pub(super) struct Asset {
+struct Asset {
     content: &'static str,
     media_type: &'static str,
     path: String,
@@ -47,11 +65,6 @@ impl Asset {
             media_type,
             path: format!("{FOLDER}{digest}.{extension}"),
         }
-    }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &str {
-        &self.path
     }
 }
 

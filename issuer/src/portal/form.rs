@@ -42,12 +42,11 @@ impl FromRequest<Api> for Form {
 /// API have pages of their own.
 fn check_site(headers: &HeaderMap, site: &Site) -> Result<(), ServiceError> {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let is_ours = match headers.get("sec-fetch-site") {
-        Some(fetched_from) => text(fetched_from) == "same-origin",
-        None => {
-            let ours = site.public_url.origin().ascii_serialization();
-            headers.get(ORIGIN).is_some_and(|origin| text(origin) == ours)
-        }
+    let is_ours = if let Some(fetched_from) = headers.get("sec-fetch-site") {
+        text(fetched_from) == "same-origin"
+    } else {
+        let ours = site.public_url.origin().ascii_serialization();
+        headers.get(ORIGIN).is_some_and(|origin| text(origin) == ours)
     };
     if is_ours {
         Ok(())

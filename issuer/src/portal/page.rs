@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 
-use super::asset::{ICON, SCRIPT, STYLE};
+use super::asset::Assets;
 use super::language::Language;
 use super::text::Text;
 use super::visit::{Member, Visit};
@@ -28,6 +28,10 @@ pub(super) struct Frame {
     pub(super) viewer: Option<Viewer>,
     /// What has just been done.
     pub(super) notice: Option<&'static str>,
+    /// Where style sheet, script and icon are.
+    pub(super) assets: Assets,
+    /// The languages, to choose from.
+    pub(super) languages: [Language; 2],
 }
 
 /// Who looks at a page.
@@ -52,6 +56,8 @@ impl Frame {
             form_token: visit.form_token.as_str().to_owned(),
             viewer: None,
             notice: visit.query("done").and_then(|done| t.notice(&done)),
+            assets: Assets::default(),
+            languages: Language::ALL,
         }
     }
 
@@ -66,21 +72,6 @@ impl Frame {
             viewer: Some(viewer),
             ..Self::of(&member.visit)
         }
-    }
-
-    /// Where the style sheet is.
-    pub(super) fn style(&self) -> &str {
-        STYLE.path()
-    }
-
-    /// Where the script is.
-    pub(super) fn script(&self) -> &str {
-        SCRIPT.path()
-    }
-
-    /// Where the icon is.
-    pub(super) fn icon(&self) -> &str {
-        ICON.path()
     }
 
     /// The pages that somebody has, by address and name.
@@ -113,11 +104,6 @@ impl Frame {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(kept).append_pair("cursor", cursor);
         format!("{}?{}", self.path, query.finish())
-    }
-
-    /// The languages, to choose from.
-    pub(super) fn languages(&self) -> [Language; 2] {
-        Language::ALL
     }
 
     /// Whether the page lies under this address, for the marks in the navigation.
@@ -308,11 +294,6 @@ impl Faults {
             general: self.general,
             answer: None,
         }
-    }
-
-    /// What is wrong with the fields, told once more at the top.
-    pub(super) fn told_by_field(&self) -> impl Iterator<Item = &'static str> {
-        self.fields.iter().map(|(_, text)| *text)
     }
 
     /// Whether anything is.

@@ -39,7 +39,7 @@ pub(super) async fn around(State(api): State<Api>, mut request: Request, next: N
     let request_id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = as_page(response, problem, &visit, &api, request_id.as_ref());
+        response = as_page(&response, problem, &visit, &api, request_id.as_ref());
     }
     let is_page = response
         .headers()
@@ -89,7 +89,7 @@ fn protect(headers: &mut HeaderMap, target: Option<&FormTarget>) {
 
 /// The page for a problem; to fresh cookies or the sign-in where that would help.
 fn as_page(
-    response: Response,
+    response: &Response,
     problem: Problem,
     visit: &Visit,
     api: &Api,

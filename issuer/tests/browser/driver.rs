@@ -1,4 +1,4 @@
-//! A real Chromium without a window, told what to do through chromedriver (WebDriver, W3C).
+//! A real Chromium without a window, told what to do through chromedriver (`WebDriver`, W3C).
 
 use std::env;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use fantoccini::elements::Element;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use shared::encoding::base64_decode;
 use tempfile::TempDir;
@@ -69,7 +70,7 @@ impl Browser {
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .unwrap();
         let port = port(&mut driver).await;
@@ -77,6 +78,7 @@ impl Browser {
             "--headless=new".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--disable-gpu".to_owned(),
+            "--hide-scrollbars".to_owned(),
             "--no-first-run".to_owned(),
             format!("--user-data-dir={}", profile.path().display()),
         ];
@@ -104,7 +106,16 @@ impl Browser {
     /// Ends it, and waits for its end.
     pub(crate) async fn stop(mut self) {
         self.client.clone().close().await.unwrap();
-        self.driver.kill().await.unwrap();
+        self.end_group();
+        self.driver.wait().await.unwrap();
+    }
+
+    /// Ends the driver with the browsers that it started.
+    fn end_group(&self) {
+        let group = self.driver.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(group) = group {
+            kill_process_group(group, Signal::KILL).unwrap();
+        }
     }
 
     /// Opens a page of the site.
@@ -149,7 +160,7 @@ impl Browser {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
-    /// A command of the Chrome DevTools Protocol.
+    /// A command of the Chrome `DevTools` Protocol.
     pub(crate) async fn devtools(&self, command: &'static str, parameters: Value) -> Value {
         let command = DevTools(command, parameters);
         self.client.issue_cmd(command).await.unwrap()
@@ -205,6 +216,13 @@ impl Browser {
         );
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // After a failure too; once its end was waited for there is nobody left.
+        self.end_group();
     }
 }
 

@@ -27,11 +27,16 @@ struct Page {
     account: Option<Account>,
     held: Vec<Held>,
     offered: Vec<Role>,
-    may_grant: bool,
-    may_disable: bool,
-    may_promote: bool,
+    may: Powers,
     attempts: Vec<Row>,
     next: Option<String>,
+}
+
+/// What the viewer may do to the user.
+struct Powers {
+    grant: bool,
+    disable: bool,
+    promote: bool,
 }
 
 struct Account {
@@ -64,9 +69,11 @@ async fn page(
         account: None,
         held: Vec::new(),
         offered: Vec::new(),
-        may_grant: caller.edits_roles(),
-        may_disable: caller.is_admin() && (caller.superuser || !roles.superuser),
-        may_promote: caller.superuser,
+        may: Powers {
+            grant: caller.edits_roles(),
+            disable: caller.is_admin() && (caller.superuser || !roles.superuser),
+            promote: caller.superuser,
+        },
         attempts: Vec::new(),
         next: None,
     };
@@ -82,7 +89,7 @@ async fn page(
         page.attempts = history.items.into_iter().map(Row::from).collect();
         page.next = history.next.map(cursor);
     }
-    if page.may_grant {
+    if page.may.grant {
         let is_held = |role: &Role| roles.roles.iter().any(|held| held.id == role.id);
         let every = every_role(api).await?;
         let offered = every

@@ -55,13 +55,11 @@ fn by_id(member: &Member) -> Result<Response, ApiError> {
     let typed = member.visit.query_or_empty("id");
     let mut faults = Faults::default();
     if !typed.is_empty() {
-        match id::<SubjectId>(&typed) {
-            Ok(user) => return Ok(see_other(&format!("/account/users/{user}"))),
-            Err(_) => {
-                let error = ServiceError::field("id", "invalid", "a UUID is expected");
-                faults = Faults::of_error(error, t)?;
-            }
+        if let Ok(user) = id::<SubjectId>(&typed) {
+            return Ok(see_other(&format!("/account/users/{user}")));
         }
+        let error = ServiceError::field("id", "invalid", "a UUID is expected");
+        faults = Faults::of_error(error, t)?;
     }
     let page = ByIdPage {
         frame: Frame::for_member(member),

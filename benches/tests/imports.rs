@@ -16,7 +16,14 @@ const ISSUER: &[&[&str]] = &[
     &["portal"],
     &["http"],
     &["service"],
-    &["password", "publish", "rate_limit", "settings", "signing"],
+    &[
+        "password",
+        "publish",
+        "rate_limit",
+        "settings",
+        "signing",
+        "verifiers",
+    ],
     // The keyring and the outbox live in the database.
     &["store"],
     // The small words.

@@ -56,3 +56,28 @@ if (document.querySelector(".viewer")) {
     form.submit();
   });
 }
+
+// What changes by itself is shown anew, until somebody has it stop.
+const live = document.getElementById("live");
+if (live) {
+  const EVERY_MS = 3000;
+  let paused = false;
+  const button = document.createElement("button");
+  button.className = "plain";
+  button.textContent = live.dataset.pause;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.textContent = paused ? live.dataset.resume : live.dataset.pause;
+  });
+  live.after(button);
+  const renew = async () => {
+    if (!paused && !document.hidden) {
+      const answer = await fetch(location.href).catch(() => null);
+      const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page && page.getElementById("live");
+      if (fresh) live.replaceChildren(...fresh.childNodes);
+    }
+    setTimeout(renew, EVERY_MS);
+  };
+  setTimeout(renew, EVERY_MS);
+}

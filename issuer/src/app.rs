@@ -33,6 +33,7 @@ use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
 use crate::signing::{KeyFile, KeyringError, RefreshSecret, SealError, SigningKeys, load_or_create_feed_key};
 use crate::store::{CommitObserver, OpenError, OutboxListener, Store};
+use crate::verifiers::{ClientError, Verifiers};
 
 /// Why the issuer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,9 @@ pub enum StartError {
     /// Password hashing.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] password::StartError),
+    /// What asks the verifiers how they are.
+    #[error("the verifiers cannot be asked")]
+    Verifiers(#[from] ClientError),
     /// The first words with the database.
     #[error("the database refused the first work")]
     Service(#[from] ServiceError),
@@ -200,6 +204,7 @@ impl Issuer {
             refresh_secret,
             passwords: build::hashing_pool(settings, &clock)?,
             limits: Limits::new(build::limit_settings(settings), Arc::clone(&clock), central),
+            verifiers: Verifiers::new(settings.portal.verifiers.clone())?,
             publisher,
             feed_keys,
             clock,

@@ -15,3 +15,4 @@ pub mod service;
 pub mod settings;
 pub mod signing;
 pub mod store;
+pub mod verifiers;

@@ -24,6 +24,7 @@ mod sign_in;
 mod superuser;
 mod user_export;
 mod user_import;
+mod verifier;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,7 @@ use crate::rate_limit::Limits;
 use crate::signing::{RefreshSecret, SigningKeys};
 use crate::store::Store;
 use crate::store::session::Origin;
+use crate::verifiers::Verifiers;
 
 /// What the operator decided about tokens and accounts.
 #[derive(Clone, Debug)]
@@ -96,6 +98,8 @@ pub struct Service {
     pub passwords: HashingPool,
     /// How often may be tried.
     pub limits: Limits,
+    /// The verifiers that the operator has listed.
+    pub verifiers: Verifiers,
     /// The way of revocations to the verifiers.
     pub publisher: Publisher,
     /// The keys that heartbeats of the feed are signed with, as a JWK Set.

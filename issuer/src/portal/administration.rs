@@ -9,6 +9,7 @@ mod role;
 mod roles;
 mod user;
 mod users;
+mod verifiers;
 
 use axum::Router;
 use axum::routing::get;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/account/films", get(films::show).post(films::submit))
         .route("/account/keys", get(keys::show))
         .route("/account/audit", get(audit::show))
+        .route("/account/verifiers", get(verifiers::show))
 }
 
 /// Pages that are of use to those alone who manage roles and labels.

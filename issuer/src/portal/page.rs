@@ -89,6 +89,7 @@ impl Frame {
             ("/account/films", t.films, viewer.edits_roles),
             ("/account/keys", t.keys, viewer.is_admin),
             ("/account/audit", t.audit, viewer.is_admin),
+            ("/account/verifiers", t.verifiers, viewer.is_admin),
         ];
         let theirs = administration.into_iter().filter(|(_, _, may)| *may);
         own.into_iter()

@@ -186,6 +186,16 @@ texts! {
     key_signs_from: "Signs from", "Подписывает с";
     key_published_until: "Published until", "Опубликован до";
     since: "Since", "С";
+    verifiers: "Verifiers", "Верификаторы";
+    verifiers_lead: "As each of them says of itself at this moment; counts are since its start.", "Что каждый из них сообщает о себе сейчас; счётчики — с его запуска.";
+    verifiers_empty: "None is listed: name their admin addresses in portal.verifiers.", "Список пуст: укажите их служебные адреса в portal.verifiers.";
+    verifier_away: "does not answer", "не отвечает";
+    replica_age: "Age of the replica", "Возраст реплики";
+    decisions_allowed: "Allowed", "Разрешено";
+    decisions_refused: "Refused", "Отказано";
+    cache_hit_rate: "Found in the cache", "Найдено в кэше";
+    live_pause: "Stop updating", "Остановить обновление";
+    live_resume: "Update", "Обновлять";
     audit: "Audit", "Аудит";
     audit_lead: "Administrative acts and security events.", "Действия администраторов и события безопасности.";
     actor: "Actor", "Кто";

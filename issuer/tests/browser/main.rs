@@ -27,6 +27,8 @@ async fn site() -> (Site, String) {
         .unwrap()
         .port();
     let url = format!("http://127.0.0.1:{port}");
-    let settings = format!("public_url = {url:?}\nlisten = \"127.0.0.1:{port}\"");
+    // Whoever listens there is no verifier, and is shown as one that does not answer.
+    let settings =
+        format!("public_url = {url:?}\nlisten = \"127.0.0.1:{port}\"\nportal.verifiers = [{url:?}]");
     (Site::start_with(Database::Sqlite, &settings).await, url)
 }

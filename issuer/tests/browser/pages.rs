@@ -15,7 +15,7 @@ const OPEN: [(&str, &str); 2] = [
 ];
 
 /// Pages of a superuser, who has all of them. `{user}`, `{role}` and `{film}` are put in.
-const OWN: [(&str, &str); 14] = [
+const OWN: [(&str, &str); 15] = [
     ("account", "/account?done=saved"),
     ("sessions", "/account/sessions"),
     ("history", "/account/history"),
@@ -29,6 +29,7 @@ const OWN: [(&str, &str); 14] = [
     ("films", "/account/films?film_id={film}"),
     ("keys", "/account/keys"),
     ("audit", "/account/audit"),
+    ("verifiers", "/account/verifiers"),
     ("nothing", "/account/users/{film}"),
 ];
 

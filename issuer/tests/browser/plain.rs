@@ -1,5 +1,6 @@
 //! Without scripts, and with a session that has to be renewed.
 
+use fantoccini::Locator;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -21,7 +22,7 @@ async fn somebody_without_scripts_does_everything() {
     assert_eq!(
         browser
             .client
-            .find_all(fantoccini::Locator::Css(".secret"))
+            .find_all(Locator::Css(".secret"))
             .await
             .unwrap()
             .len(),
@@ -54,5 +55,31 @@ async fn somebody_without_scripts_does_everything() {
         browser.text("[role=status]").await,
         "You are signed out everywhere."
     );
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_typed_outlives_the_access_cookie() {
+    let (site, url) = crate::site().await;
+    let Some(browser) = Browser::start_or_skip("what_was_typed_outlives_the_access_cookie", &url).await
+    else {
+        return;
+    };
+    site.register("neo").await;
+    browser.open("/login").await;
+    browser.fill("[name=login]", "neo").await;
+    browser.fill("[name=password]", PASSWORD).await;
+    browser.click("main button:not([type=button])").await;
+    assert_eq!(browser.path().await, "/account");
+    browser.fill("#login-login", "anderson").await;
+    browser.fill("#login-current_password", PASSWORD).await;
+    // An hour goes by, as far as the page can tell.
+    browser.client.delete_cookie("__Host-access_token").await.unwrap();
+    browser.run("performance.now = () => 60 * 60 * 1000").await;
+    browser.click("button[value=login]").await;
+    let told = Locator::Css("[role=status]");
+    let told = browser.client.wait().for_element(told).await.unwrap();
+    assert_eq!(told.text().await.unwrap(), "The login is changed.");
+    assert_eq!(browser.text(".viewer strong").await, "anderson");
     browser.stop().await;
 }

@@ -26,6 +26,7 @@ crate::on_both_databases!(
     pages_are_shut_in,
     what_people_write_is_text,
     limits_are_those_of_the_api,
+    a_header_signs_nobody_in,
 );
 
 /// Every fact, in order.
@@ -503,4 +504,20 @@ async fn limits_are_those_of_the_api(database: Database) {
         .await
         .says(429, "Too many attempts.");
     assert!(browser.cookies.contains_key(FORM));
+}
+
+async fn a_header_signs_nobody_in(database: Database) {
+    let site = Site::start(database).await;
+    let neo = site.register("neo").await;
+    site.get("/account").bearer(&neo.access).send().await.is(303);
+    site.get("/login")
+        .bearer(&neo.access)
+        .send()
+        .await
+        .says(200, "<h1>Sign in</h1>");
+    // A service has no account, whichever way it comes.
+    let machine = site.machine("film-etl", &["role_editor"]).await;
+    let token = site.machine_token(&machine).await;
+    let page = site.get("/account").access_cookie(&token).send().await;
+    page.says(403, "You are not allowed to do this.");
 }

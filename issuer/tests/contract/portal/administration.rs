@@ -12,11 +12,12 @@ crate::on_both_databases!(
     a_label_is_made_changed_and_deleted,
     a_film_is_given_its_labels,
     keys_and_audit_are_shown,
+    a_verifier_that_is_away_is_told,
     what_administrators_write_is_text,
 );
 
 /// Every page, and whether `admin` and `role_editor` may see it.
-const PAGES: [(&str, bool, bool); 9] = [
+const PAGES: [(&str, bool, bool); 10] = [
     ("/account/users", true, true),
     ("/account/users/{id}", true, true),
     ("/account/roles", false, true),
@@ -26,6 +27,7 @@ const PAGES: [(&str, bool, bool); 9] = [
     ("/account/films", false, true),
     ("/account/keys", true, false),
     ("/account/audit", true, false),
+    ("/account/verifiers", true, false),
 ];
 
 async fn pages_are_for_those_who_may(database: Database) {
@@ -422,6 +424,19 @@ async fn keys_and_audit_are_shown(database: Database) {
         "{next}"
     );
     browser.get(&next).await.says(200, &role);
+}
+
+async fn a_verifier_that_is_away_is_told(database: Database) {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let settings = format!("portal.verifiers = [{address:?}]");
+    let site = Site::start_with(database, &settings).await;
+    site.superuser("root").await;
+    let mut browser = Browser::signed_in(&site, "root").await;
+    let page = browser.get("/account/verifiers").await;
+    page.says(200, &address);
+    page.says(200, "does not answer");
 }
 
 async fn what_administrators_write_is_text(database: Database) {

@@ -27,12 +27,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::{Api, HttpMetrics, Site, router};
 use crate::password::{self};
+use crate::portal;
 use crate::publish::{InProcessRelay, Publisher, Relay, RelayStatus, StoreDatabase, wake_at_commits};
 use crate::rate_limit::Limits;
 use crate::service::{Service, ServiceError};
 use crate::settings::Settings;
 use crate::signing::{KeyFile, KeyringError, RefreshSecret, SealError, SigningKeys, load_or_create_feed_key};
 use crate::store::{CommitObserver, OpenError, OutboxListener, Store};
+use crate::verifiers::{ClientError, Verifiers};
 
 /// Why the issuer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,9 @@ pub enum StartError {
     /// Password hashing.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] password::StartError),
+    /// What asks the verifiers how they are.
+    #[error("the verifiers cannot be asked")]
+    Verifiers(#[from] ClientError),
     /// The first words with the database.
     #[error("the database refused the first work")]
     Service(#[from] ServiceError),
@@ -200,6 +205,7 @@ impl Issuer {
             refresh_secret,
             passwords: build::hashing_pool(settings, &clock)?,
             limits: Limits::new(build::limit_settings(settings), Arc::clone(&clock), central),
+            verifiers: Verifiers::new(settings.portal.verifiers.clone())?,
             publisher,
             feed_keys,
             clock,
@@ -336,7 +342,8 @@ impl Issuer {
                 central.keep(until).await;
             }
         });
-        serve(listeners, router(api, metrics.http), options, stop).await;
+        let pages = portal::routes(&api);
+        serve(listeners, router(api, pages, metrics.http), options, stop).await;
         background.cancel();
         tasks.close();
         tasks.wait().await;

@@ -28,9 +28,14 @@ use axum::extract::FromRef;
 use shared::config::TrustedPeers;
 use url::Url;
 
+pub(crate) use body::{read, says};
+pub(crate) use caller::id;
+pub(crate) use context::Client;
 pub use cookies::{CookieSettings, SameSite};
 pub use docs::document as openapi_document;
 pub use metrics::HttpMetrics;
+pub(crate) use page::{Paging, cursor};
+pub(crate) use respond::ApiError;
 pub use router::router;
 
 use crate::service::Service;

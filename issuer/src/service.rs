@@ -9,6 +9,7 @@ mod error;
 mod film;
 mod history;
 mod introspect;
+mod key;
 mod label;
 mod login;
 mod logout;
@@ -23,6 +24,7 @@ mod sign_in;
 mod superuser;
 mod user_export;
 mod user_import;
+mod verifier;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ pub use client_credentials::{ClientCredentials, OauthClient, ServiceClient, Serv
 pub use error::ServiceError;
 pub use film::{FilmImport, FilmLine, ImportOutcome, LineFault, RefusedLine};
 pub use introspect::{Introspected, RefreshTokenState};
+pub use key::{Keys, PublishedKey};
 pub use label::LabelDraft;
 pub use revoke_token::RevokeError;
 pub use role::{RoleDraft, UserRoles};
@@ -53,6 +56,7 @@ use crate::rate_limit::Limits;
 use crate::signing::{RefreshSecret, SigningKeys};
 use crate::store::Store;
 use crate::store::session::Origin;
+use crate::verifiers::Verifiers;
 
 /// What the operator decided about tokens and accounts.
 #[derive(Clone, Debug)]
@@ -94,6 +98,8 @@ pub struct Service {
     pub passwords: HashingPool,
     /// How often may be tried.
     pub limits: Limits,
+    /// The verifiers that the operator has listed.
+    pub verifiers: Verifiers,
     /// The way of revocations to the verifiers.
     pub publisher: Publisher,
     /// The keys that heartbeats of the feed are signed with, as a JWK Set.

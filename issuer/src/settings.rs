@@ -146,6 +146,8 @@ mod tests {
             ("roles.reserved = ['Staff']", "roles.reserved"),
             ("tls.certificate = 'x.pem'", "tls"),
             ("audience = ''", "audience"),
+            ("portal.verifiers = ['https://a.example']", "portal.verifiers"),
+            ("portal.verifiers = ['a.example:9081']", "portal.verifiers"),
             ("relay.without_database = '2h'", "relay.without_database"),
             ("nonsense = 1", "nonsense"),
             ("redis.url = 'http://redis'", "redis.url"),

@@ -276,3 +276,9 @@ pub const HISTORY_DELETED_AT_ONCE: u32 = 5000;
 
 /// Such transactions in one round of maintenance: more is left for the next.
 pub const HISTORY_DELETIONS_MAX: u32 = 100;
+
+/// Verifiers whose health the issuer shows: each is asked when somebody opens the page.
+pub const VERIFIERS_LISTED_MAX: usize = 64;
+
+/// The metrics of one verifier, in bytes: some 20 KiB, and those of an issuer beside it under `usher`.
+pub const VERIFIER_METRICS_BYTES_MAX: usize = 1024 * 1024;

@@ -70,6 +70,11 @@ impl Problem {
         self
     }
 
+    /// Its kind: the last part of `type`.
+    pub fn kind(&self) -> &str {
+        self.type_.strip_prefix("/problems/").unwrap_or(&self.type_)
+    }
+
     /// The document's bytes.
     pub fn to_json(&self) -> Vec<u8> {
         // A struct of texts and numbers always serialises.

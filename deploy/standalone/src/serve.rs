@@ -80,6 +80,9 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
         settings.agree(listener.address());
     }
     let admin_listeners = verifier::app::bind(&settings.issuer.admin_listen, None).await?;
+    if let Some(listener) = admin_listeners.first() {
+        settings.list_verifier(listener.address());
+    }
 
     let (publisher, feed) = channel();
     let clock = Arc::new(SystemClock);

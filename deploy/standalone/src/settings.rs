@@ -106,6 +106,14 @@ impl Settings {
         self.verifier.audience.clone_from(&self.issuer.audience);
         self.verifier.cookie.clone_from(&self.issuer.cookies.access_name);
     }
+
+    /// Has the issuer's page show our verifier, now that it is known where its metrics are, unless others were named.
+    pub(crate) fn list_verifier(&mut self, admin_address: &BoundAddress) {
+        let verifiers = &mut self.issuer.portal.verifiers;
+        if verifiers.is_empty() {
+            verifiers.extend(reachable(admin_address));
+        }
+    }
 }
 
 /// The URL at which a listener is reached from this machine. `None` for a Unix socket.

@@ -58,7 +58,7 @@ impl<S: Send + Sync, T: FromFields> FromRequest<S> for OptionalJson<T> {
 }
 
 /// Whether a request says that its body is of this type.
-pub(super) fn says(request: &Request, wanted: &str) -> bool {
+pub(crate) fn says(request: &Request, wanted: &str) -> bool {
     let media_type = request
         .headers()
         .get(CONTENT_TYPE)
@@ -69,7 +69,7 @@ pub(super) fn says(request: &Request, wanted: &str) -> bool {
 }
 
 /// The whole body, if it is complete in time and no larger than its bound.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let whole = Limited::new(body, limits::BODY_BYTES_MAX).collect();
     let Ok(read) = tokio::time::timeout(limits::BODY_READ_TIMEOUT, whole).await else {
         return Err(ApiError::MalformedBody("the body took too long"));

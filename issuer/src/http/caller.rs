@@ -103,7 +103,7 @@ impl<T: From<Uuid>> FromRequestParts<Api> for Id<T> {
         let Path(text) = Path::<String>::from_request_parts(parts, api)
             .await
             .map_err(|_| ServiceError::NotFound)?;
-        Ok(Self(uuid(&text)?.into()))
+        Ok(Self(id(&text)?))
     }
 }
 
@@ -117,17 +117,19 @@ impl<A: From<Uuid>, B: From<Uuid>> FromRequestParts<Api> for Ids<A, B> {
         let Path((first, second)) = Path::<(String, String)>::from_request_parts(parts, api)
             .await
             .map_err(|_| ServiceError::NotFound)?;
-        Ok(Self(uuid(&first)?.into(), uuid(&second)?.into()))
+        Ok(Self(id(&first)?, id(&second)?))
     }
 }
 
 /// Length of a UUID with its hyphens.
 const UUID_CHARACTERS: usize = 36;
 
-fn uuid(text: &str) -> Result<Uuid, ServiceError> {
+/// Reads an id. What is no UUID in its usual spelling names nothing.
+pub(crate) fn id<T: From<Uuid>>(text: &str) -> Result<T, ServiceError> {
     let usual = text.len() == UUID_CHARACTERS;
     Uuid::try_parse(text)
         .ok()
         .filter(|_| usual)
+        .map(T::from)
         .ok_or(ServiceError::NotFound)
 }

@@ -26,23 +26,23 @@ use crate::store::session::Origin;
 
 /// Where a request came from.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     /// The client's address, if it is known.
-    pub(super) ip: Option<IpAddr>,
+    pub(crate) ip: Option<IpAddr>,
     /// What is kept of it.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 impl Client {
     /// The address that its attempts are counted by. Clients whose address nobody told share one, so that no limit
     /// vanishes.
-    pub(super) fn counted_as(&self) -> IpAddr {
+    pub(crate) fn counted_as(&self) -> IpAddr {
         self.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 }
 
 impl Client {
-    pub(super) fn of(parts: &Parts, site: &Site) -> Self {
+    pub(crate) fn of(parts: &Parts, site: &Site) -> Self {
         let peer = parts.extensions.get::<Peer>().and_then(Peer::ip);
         let ip = client_address(
             peer,
@@ -98,7 +98,7 @@ pub(super) async fn around(
     let is_oauth = request.uri().path().starts_with(oauth::PATH);
     let mut response = next.run(request).instrument(span).await;
     let problem = response.extensions_mut().remove::<Problem>();
-    let problem = problem.or_else(|| problem_of_router(response.status()));
+    let problem = problem.or_else(|| problem_of_router(&response));
     match problem {
         Some(problem) if is_oauth => oauth::write_error(&mut response, problem, &method),
         Some(problem) => write_problem(&mut response, problem, &id, &method),
@@ -129,9 +129,12 @@ pub(super) async fn around(
     response
 }
 
-/// What the router says in its own words, which have no body.
-fn problem_of_router(status: StatusCode) -> Option<Problem> {
-    match status {
+/// What the router says in its own words, which have no body. A page that says as much has one.
+fn problem_of_router(response: &Response) -> Option<Problem> {
+    if response.headers().contains_key(CONTENT_TYPE) {
+        return None;
+    }
+    match response.status() {
         StatusCode::NOT_FOUND => Some(not_found()),
         StatusCode::METHOD_NOT_ALLOWED => Some(method_not_allowed()),
         _ => None,

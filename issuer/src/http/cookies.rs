@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -60,6 +61,16 @@ impl CookieSettings {
         [self.access("", Duration::ZERO), self.refresh("", Duration::ZERO)]
     }
 
+    /// Sets both on an answer.
+    pub(crate) fn set_on(&self, headers: &mut HeaderMap, pair: &TokenPair) {
+        append(headers, self.set(pair));
+    }
+
+    /// Deletes both with an answer.
+    pub(crate) fn delete_on(&self, headers: &mut HeaderMap) {
+        append(headers, self.delete());
+    }
+
     fn access(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
         self.cookie(&self.access_name, value, "/", self.same_site, max_age)
     }
@@ -89,5 +100,11 @@ impl CookieSettings {
         let mut header = HeaderValue::from_str(&cookie).ok()?;
         header.set_sensitive(true);
         Some(header)
+    }
+}
+
+fn append(headers: &mut HeaderMap, cookies: [Option<HeaderValue>; 2]) {
+    for cookie in cookies.into_iter().flatten() {
+        headers.append(SET_COOKIE, cookie);
     }
 }

@@ -71,8 +71,13 @@ fn read_cursor(cursor: &str) -> Option<Uuid> {
     Uuid::from_slice(&base64url_decode(cursor.as_bytes())?).ok()
 }
 
+/// The `cursor` of the page behind an item.
+pub(crate) fn cursor(id: Uuid) -> String {
+    base64url(id.as_bytes())
+}
+
 /// Which page a request asks for.
-pub(super) struct Paging(pub(super) PageRequest);
+pub(crate) struct Paging(pub(crate) PageRequest);
 
 impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = ApiError;
@@ -107,7 +112,7 @@ impl<T> PageBody<T> {
     pub(super) fn of<R>(page: Page<R>, item: impl Fn(R) -> T) -> Self {
         Self {
             items: page.items.into_iter().map(item).collect(),
-            next_cursor: page.next.map(|id| base64url(id.as_bytes())),
+            next_cursor: page.next.map(cursor),
         }
     }
 }

@@ -13,7 +13,7 @@ const RETRY_AFTER_S: u64 = 1;
 
 /// Why a request was not carried out: for what HTTP adds, or what a use case said.
 #[derive(Debug)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// No JSON.
     MalformedBody(&'static str),
     /// A body of more than its bound.

@@ -13,8 +13,8 @@ use super::respond::{self, internal};
 use super::routes::routes;
 use super::{Api, context, docs};
 
-/// The service of the public listener.
-pub fn router(api: Api, metrics: Arc<HttpMetrics>) -> Router {
+/// The service of the public listener. `pages` are what people see beside the API; no other origin may read them.
+pub fn router(api: Api, pages: Router<Api>, metrics: Arc<HttpMetrics>) -> Router {
     let (documented, _) = routes().split_for_parts();
     let inner = documented
         .route("/api/openapi.json", axum::routing::get(docs::json))
@@ -23,6 +23,7 @@ pub fn router(api: Api, metrics: Arc<HttpMetrics>) -> Router {
         .route("/docs/{*path}", axum::routing::get(docs::asset))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors(&api))
+        .merge(pages.layer(CatchPanicLayer::custom(panicked)))
         .layer(middleware::from_fn_with_state(
             (api.clone(), metrics),
             context::around,

@@ -3,8 +3,8 @@
 use axum::Json as JsonBody;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::credentials;
@@ -136,15 +136,9 @@ fn answer(api: &Api, status: StatusCode, pair: &TokenPair, transport: Transport)
     };
     let mut response = (status, JsonBody(body)).into_response();
     if transport == Transport::Cookie {
-        append_cookies(response.headers_mut(), api.site.cookies.set(pair));
+        api.site.cookies.set_on(response.headers_mut(), pair);
     }
     response
-}
-
-fn append_cookies(headers: &mut HeaderMap, cookies: [Option<HeaderValue>; 2]) {
-    for cookie in cookies.into_iter().flatten() {
-        headers.append(SET_COOKIE, cookie);
-    }
 }
 
 /// Register, and be signed in.
@@ -284,7 +278,7 @@ pub(super) async fn logout(
     };
     api.service.logout(&token, all, &client.origin).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    append_cookies(response.headers_mut(), api.site.cookies.delete());
+    api.site.cookies.delete_on(response.headers_mut());
     Ok(response)
 }
 
@@ -334,7 +328,7 @@ pub(super) async fn continue_to(
         HeaderValue::from_str(&target).map_err(|_| ServiceError::NotFound)?,
     );
     if let Ok(pair) = &refreshed {
-        append_cookies(headers, api.site.cookies.set(pair));
+        api.site.cookies.set_on(headers, pair);
     }
     Ok(response)
 }

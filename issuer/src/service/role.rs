@@ -151,7 +151,7 @@ impl Service {
         let role = role::lock(&mut work, role_id)
             .await?
             .ok_or(ServiceError::NotFound)?;
-        Caller::require(caller.superuser || !self.superusers_only(&role.name))?;
+        Caller::require(self.may_grant(caller, &role))?;
         actors.found()?;
         let changed = if granted {
             role::grant(&mut work, user_id, role_id).await?
@@ -197,6 +197,16 @@ impl Service {
             roles,
             granted,
         })
+    }
+
+    /// Whether the caller may give this role to somebody, or take it.
+    pub fn may_grant(&self, caller: &Caller, role: &Role) -> bool {
+        caller.superuser || (caller.edits_roles() && !self.superusers_only(&role.name))
+    }
+
+    /// Whether the caller may change or delete this role.
+    pub fn may_change_role(&self, caller: &Caller, role: &Role) -> bool {
+        caller.edits_roles() && self.check_custom(caller, role).is_ok()
     }
 
     /// Checks the name and description that somebody wants.

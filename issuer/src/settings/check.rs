@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shared::config::{Invalid, Settings as Checked};
 use shared::limits::{
-    ACCESS_TTL_MAX, KEY_MARGIN, LEEWAY_MAX, LOGIN_FAILURE_FLOOR_MAX, RATE_LIMIT_TIMEOUT_MAX, SIGNING_KEYS_MAX,
+    ACCESS_TTL_MAX, KEY_MARGIN, LEEWAY_MAX, LOGIN_FAILURE_FLOOR_MAX, RATE_LIMIT_TIMEOUT_MAX,
+    SIGNING_KEYS_MAX, VERIFIERS_LISTED_MAX,
 };
 use shared::role::RoleName;
 
@@ -232,6 +233,17 @@ impl Settings {
                     format!("{origin:?} is no origin; expected one such as `https://app.example.org`");
                 return Err(Invalid::new("cors.allowed_origins", problem));
             }
+        }
+        if self.portal.verifiers.len() > VERIFIERS_LISTED_MAX {
+            let problem = format!("expected {VERIFIERS_LISTED_MAX} addresses at most");
+            return Err(Invalid::new("portal.verifiers", problem));
+        }
+        if let Some(address) = self.portal.verifiers.iter().find(|address| address.is_secure()) {
+            let problem = format!(
+                "{:?}: expected plain HTTP, such as `http://10.0.0.7:9081`",
+                address.as_str()
+            );
+            return Err(Invalid::new("portal.verifiers", problem));
         }
         for host in &self.portal.allowed_return_hosts {
             if url::Host::parse(host).is_err() {

@@ -91,6 +91,8 @@ pub struct Portal {
     pub login_url: Option<HttpUrl>,
     /// Hosts that a browser may be sent back to, beside our own.
     pub allowed_return_hosts: Vec<String>,
+    /// Admin addresses of the verifiers, for the page that shows how they are.
+    pub verifiers: Vec<HttpUrl>,
 }
 
 /// `tokens.*`

@@ -328,7 +328,6 @@ async fn unknown_paths_and_wrong_methods_are_problems(database: Database) {
     let site = Site::start(database).await;
     let root = site.superuser("root").await;
     for path in [
-        "/",
         "/nope",
         "/api",
         "/api/v1",

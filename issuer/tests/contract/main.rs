@@ -20,6 +20,7 @@ mod labels;
 mod limits;
 mod machines;
 mod oauth;
+mod portal;
 mod power;
 mod redis_user;
 mod registration;

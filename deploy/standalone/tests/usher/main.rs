@@ -7,6 +7,8 @@ mod clients;
 #[cfg(test)]
 mod etl;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod labels;

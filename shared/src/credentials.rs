@@ -75,10 +75,28 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
     if values.next().is_some() {
         return Err(CredentialsError::AmbiguousHeader);
     }
-    let value = value
-        .to_str()
-        .map_err(|_| CredentialsError::MalformedHeader)?
-        .trim_matches(' ');
+    // What nearly everybody sends is told by one pass over it, many bytes at a time.
+    if let Some((scheme, token)) = value.as_bytes().split_at_checked(SCHEME.len())
+        && scheme.eq_ignore_ascii_case(SCHEME)
+        && is_plain(token)
+    {
+        return Ok(std::str::from_utf8(token).ok());
+    }
+    let value = value.to_str().map_err(|_| CredentialsError::MalformedHeader)?;
+    unusual_bearer(value.trim_matches(' '))
+}
+
+/// The scheme, and the space behind it.
+const SCHEME: &[u8] = b"Bearer ";
+
+/// Whether these bytes, one at least, are visible ASCII, and no list.
+fn is_plain(token: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() & (*byte != b',');
+    !token.is_empty() && token.iter().fold(true, |all, byte| all & is_plain(byte))
+}
+
+/// What a value says that is another scheme's, or has spaces, lists or nothing where a token is to be.
+fn unusual_bearer(value: &str) -> Result<Option<&str>, CredentialsError> {
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         // A proxy may have joined two headers: the second could be the one that the service behind takes.

@@ -89,10 +89,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
 /// The scheme, and the space behind it.
 const SCHEME: &[u8] = b"Bearer ";
 
-/// Whether these bytes, one at least, are visible ASCII, and no list.
+/// Whether these bytes, one at least, are visible ASCII, and no list. It counts, since a search ends somewhere, and so goes
+/// byte by byte.
 fn is_plain(token: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_graphic() & (*byte != b',');
-    !token.is_empty() && token.iter().fold(true, |all, byte| all & is_plain(byte))
+    let odd = token
+        .iter()
+        .filter(|byte| !byte.is_ascii_graphic() || **byte == b',');
+    !token.is_empty() && odd.count() == 0
 }
 
 /// What a value says that is another scheme's, or has spaces, lists or nothing where a token is to be.

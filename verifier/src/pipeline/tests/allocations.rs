@@ -35,7 +35,7 @@ fn deciding_about_a_known_token_allocates_nothing() {
             ] {
                 let asked = question(path, credentials);
                 let is_admitted = !(path == labelled && credentials == Credentials::None);
-                let taken = of_one(|| assert_eq!(world.ask_with(&asked).is_ok(), is_admitted));
+                let used = of_one(|| assert_eq!(world.ask_with(&asked).is_ok(), is_admitted));
                 assert_eq!(taken.count_total, 0, "{path}: {taken:?}");
             }
         }
@@ -70,7 +70,7 @@ fn an_answer_allocates_what_its_headers_stand_in_and_no_more() {
         })
         .collect();
     let mut answered = None;
-    let taken = of_one(|| {
+    let used = of_one(|| {
         let request = requests.pop().unwrap();
         answered = Some(authz.call(request));
     });
@@ -78,5 +78,5 @@ fn an_answer_allocates_what_its_headers_stand_in_and_no_more() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers().len(), 6);
     // Of a map of headers: the index and the values.
-    assert_eq!(taken.count_total, 2, "{taken:?}");
+    assert_eq!(used.count_total, 2, "{used:?}");
 }

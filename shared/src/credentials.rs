@@ -89,13 +89,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, CredentialsError> {
 /// The scheme, and the space behind it.
 const SCHEME: &[u8] = b"Bearer ";
 
-/// Whether these bytes, one at least, are visible ASCII, and no list. It counts, since a search ends somewhere, and so goes
-/// byte by byte.
+/// Whether these bytes, one at least, are visible ASCII, and no list. It adds up what is odd to the end: a search could stop
+/// anywhere, and so would go byte by byte.
 fn is_plain(token: &[u8]) -> bool {
-    let odd = token
-        .iter()
-        .filter(|byte| !byte.is_ascii_graphic() || **byte == b',');
-    !token.is_empty() && odd.count() == 0
+    let odd = token.iter().fold(0, |odd, byte| {
+        odd | u8::from(!byte.is_ascii_graphic()) | u8::from(*byte == b',')
+    });
+    odd == 0 && !token.is_empty()
 }
 
 /// What a value says that is another scheme's, or has spaces, lists or nothing where a token is to be.

@@ -7,6 +7,9 @@ use std::net::Ipv6Addr;
 /// The longest host name, in bytes (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
+/// The longest part of a host name, in bytes (RFC 1035 section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
 /// A host in lower case, without port and trailing dot; an IPv6 literal stands in brackets, in its RFC 5952 form. It
 /// borrows from the request where nothing had to be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,14 @@ impl<'a> CanonicalHost<'a> {
     /// neither a name nor an address with an optional port.
     pub fn parse(raw: &'a [u8]) -> Result<Self, InvalidHost> {
         let text = std::str::from_utf8(raw).map_err(|_| InvalidHost)?;
+        if is_plain_name(raw) {
+            Ok(Self(Cow::Borrowed(text)))
+        } else {
+            Self::read(text)
+        }
+    }
+
+    fn read(text: &'a str) -> Result<Self, InvalidHost> {
         if let Some(literal) = text.strip_prefix('[') {
             let (address, rest) = literal.split_once(']').ok_or(InvalidHost)?;
             if !rest.is_empty() {
@@ -69,6 +80,19 @@ impl fmt::Display for CanonicalHost<'_> {
     }
 }
 
+/// Whether it is a name in its canonical form, as nearly every one is: told in one pass, and else without a word why not.
+fn is_plain_name(raw: &[u8]) -> bool {
+    let mut label_bytes = 0;
+    for byte in raw {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' if label_bytes < LABEL_BYTES_MAX => label_bytes += 1,
+            b'.' if label_bytes > 0 => label_bytes = 0,
+            _ => return false,
+        }
+    }
+    label_bytes > 0 && raw.len() <= HOST_BYTES_MAX
+}
+
 /// An empty port is allowed by RFC 3986 section 3.2.3.
 fn check_port(port: &str) -> Result<(), InvalidHost> {
     let is_port = port.is_empty()
@@ -77,7 +101,7 @@ fn check_port(port: &str) -> Result<(), InvalidHost> {
 }
 
 fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len())
+    (1..=LABEL_BYTES_MAX).contains(&label.len())
         && label
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
@@ -85,7 +109,16 @@ fn is_label(label: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_in_one_pass_is_read_as_everything_else(raw in "[a-zA-Z0-9.:_-]{0,8}|([a-z0-9-]{1,70}\\.?){0,5}") {
+            assert_eq!(CanonicalHost::parse(raw.as_bytes()), CanonicalHost::read(&raw));
+        }
+    }
 
     #[test]
     fn case_port_and_trailing_dot_make_no_difference() {

@@ -66,6 +66,14 @@ impl<'a> CanonicalPath<'a> {
     ///
     /// A [`PathError`] for every path with more than one reading, or with none.
     pub fn parse(target: &'a [u8]) -> Result<Self, PathError> {
+        plain(target).map_or_else(
+            || Self::read(target),
+            |path| Ok(Self(without_trailing_slash(Cow::Borrowed(path)))),
+        )
+    }
+
+    /// As [`Self::parse`], and says what is wrong.
+    fn read(target: &'a [u8]) -> Result<Self, PathError> {
         let path = match target.iter().position(|byte| *byte == b'?') {
             Some(end) => target.get(..end).unwrap_or(target),
             None => target,
@@ -108,6 +116,27 @@ impl fmt::Display for CanonicalPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The path of a target in which there is nothing to decode and nothing to doubt, as in nearly every one: told in one pass, and
+/// else without a word why not.
+fn plain(target: &[u8]) -> Option<&str> {
+    let mut path = target;
+    let mut before = None;
+    for (at, byte) in target.iter().enumerate() {
+        match byte {
+            b'?' => {
+                path = target.get(..at)?;
+                break;
+            }
+            // A segment that is empty, or could be a dot segment.
+            b'/' | b'.' if before == Some(b'/') => return None,
+            b'%' | b'#' | b';' | b'\\' | 0..=b' ' | 0x7f.. => return None,
+            _ => before = Some(*byte),
+        }
+    }
+    let is_whole = path.first() == Some(&b'/') && path.len() <= PATH_BYTES_MAX;
+    std::str::from_utf8(path).ok().filter(|_| is_whole)
 }
 
 /// What neither a raw byte nor a decoded one may be.

@@ -9,6 +9,7 @@ use std::path::Path;
 use shared::id::FilmId;
 use shared::limits::RULES_BYTES_MAX;
 use shared::token::ClaimsPolicy;
+use uuid::Uuid;
 
 pub mod cases;
 pub mod decide;
@@ -194,9 +195,10 @@ impl<'a> Route<'a> {
 /// other forms that some read as UUIDs are none here: a film has one spelling but for the case.
 fn film_in(path: &str, at: usize) -> Film {
     const UUID_BYTES: usize = 36;
-    let segment = path.split('/').skip(1).nth(at).unwrap_or_default();
-    let film = Some(segment).filter(|segment| segment.len() == UUID_BYTES);
-    film.and_then(|film| film.parse().ok())
+    let segment = path.as_bytes().split(|byte| *byte == b'/').skip(1).nth(at);
+    let film = segment.filter(|segment| segment.len() == UUID_BYTES);
+    film.and_then(|film| Uuid::try_parse_ascii(film).ok())
+        .map(FilmId)
         .map_or(Film::Malformed, Film::Is)
 }
 

@@ -36,7 +36,7 @@ fn deciding_about_a_known_token_allocates_nothing() {
                 let asked = question(path, credentials);
                 let is_admitted = !(path == labelled && credentials == Credentials::None);
                 let used = of_one(|| assert_eq!(world.ask_with(&asked).is_ok(), is_admitted));
-                assert_eq!(taken.count_total, 0, "{path}: {taken:?}");
+                assert_eq!(used.count_total, 0, "{path}: {used:?}");
             }
         }
     }

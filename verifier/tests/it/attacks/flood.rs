@@ -148,8 +148,8 @@ async fn idle_connections() {
     let request = Request::about(Endpoint::AuthRequest, "GET", "/").to_bytes();
     let mut held = Vec::new();
     for number in 0..wanted {
-        // Another address each 20 000, since each has so many ports.
-        let from = [127, 0, 0, u8::try_from(2 + number / 20_000).unwrap()];
+        // Another address each 5000: the more of its ports are taken, the longer a free one is looked for.
+        let from = [127, 0, 0, u8::try_from(2 + number / 5000).unwrap()];
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((from, 0).into()).unwrap();
         let mut stream = socket.connect(address).await.unwrap();

@@ -1,7 +1,8 @@
-//! OAuth's endpoints and the audit trail are the issuer's behind every front end, with the credentials as they came.
+//! OAuth's endpoints, the audit trail and the pages are the issuer's behind every front end, with the credentials as they
+//! came.
 
 use crate::client::Ask;
-use crate::front_end::Kind;
+use crate::front_end::{FrontEnd, Kind};
 use crate::stand::{RULES, Stand};
 
 /// A client that there is not: `nobody:x`.
@@ -29,6 +30,52 @@ async fn every_front_end_sends_what_is_the_issuers_to_it() {
             answer.status == 401 && answer.body.contains("/problems/not-signed-in"),
             "{what}"
         );
+        pages_are_the_issuers(front_end).await;
     }
     assert!(stand.echo.take_seen().is_empty(), "the service was asked");
+}
+
+/// The sign-in, from its page to its answer: with the cookie of the form, and what the browser says of its origin.
+async fn pages_are_the_issuers(front_end: &FrontEnd) {
+    let page = front_end.send(&Ask::new("GET", "/login")).await;
+    let what = format!("{}: {page:?}", front_end.kind);
+    assert!(
+        page.status == 200 && page.body.contains("<h1>Sign in</h1>"),
+        "{what}"
+    );
+    let cookie = page.header("set-cookie").split(';').next().unwrap().to_owned();
+    let (_, token) = cookie.split_once('=').unwrap();
+    let form = Ask::new("POST", "/login")
+        .header("Cookie", &cookie)
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(&format!(
+            "form_token={token}&login=nobody&password=no-such-password"
+        ));
+    let answer = front_end.send(&form).await;
+    let what = format!("{}: {answer:?}", front_end.kind);
+    assert!(
+        answer.status == 401 && answer.body.contains("Wrong login or password."),
+        "{what}"
+    );
+    let style = page
+        .body
+        .split('"')
+        .find(|part| part.starts_with("/account/assets/"))
+        .unwrap();
+    let answer = front_end.send(&Ask::new("GET", style)).await;
+    assert!(
+        answer.status == 200 && answer.header("content-type").starts_with("text/css"),
+        "{}: {answer:?}",
+        front_end.kind
+    );
+    let answer = front_end.send(&Ask::new("GET", "/account/users")).await;
+    let what = format!("{}: {answer:?}", front_end.kind);
+    assert_eq!(answer.status, 303, "{what}");
+    assert!(
+        answer
+            .header("location")
+            .starts_with("/api/v1/token/continue?return_to="),
+        "{what}"
+    );
 }

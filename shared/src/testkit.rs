@@ -13,9 +13,11 @@ mod clock;
 mod feed_model;
 mod forge;
 mod redis;
+mod signal;
 
 pub use chaos_proxy::ChaosProxy;
 pub use clock::ManualClock;
 pub use feed_model::{FeedModel, ModelLog};
 pub use forge::{TestKey, TokenForge};
 pub use redis::RedisServer;
+pub use signal::signal;

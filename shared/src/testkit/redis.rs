@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// How often a server is asked whether it is there yet.
@@ -214,8 +214,7 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: Signal) {
-        let process = self.process.as_ref().unwrap();
-        kill_process(Pid::from_child(process), signal).unwrap();
+        super::signal(self.process.as_ref().unwrap(), signal);
     }
 
     fn try_command(&self, words: &[&str]) -> std::io::Result<String> {

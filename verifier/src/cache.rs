@@ -7,9 +7,11 @@
 //! find ─► the thread's own front ─► the cache that all threads share ─► the signature is checked
 //! ```
 //!
-//! A token is shared when it comes a second time: many come but once, and to share one costs a tenth of checking it.
+//! A token is shared when it comes a second time, to whichever thread: many come but once, and to share one costs a tenth of
+//! checking it. So a token is checked twice at most, however many threads there are.
 
 mod front;
+mod sightings;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -25,6 +27,7 @@ use shared::label::{Definitions, Satisfied};
 use shared::token::{Claims, SignedToken};
 
 use self::front::Fronts;
+use self::sightings::Sightings;
 
 /// What an entry takes beside key and value, about: the map's slot, the counters and queues of the eviction policy.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
@@ -62,6 +65,7 @@ pub struct IdentityHeaders {
 pub struct TokenCache {
     fronts: Fronts,
     shared: Cache<Arc<str>, Arc<CachedToken>, RandomState>,
+    sightings: Sightings,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -170,6 +174,7 @@ impl TokenCache {
         Self {
             fronts: Fronts::new(usize::try_from(half).unwrap_or(usize::MAX) / threads),
             shared,
+            sightings: Sightings::new(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -188,15 +193,26 @@ impl TokenCache {
                 }
                 Some(found)
             }
-            None => self.shared.get(token).inspect(|found| self.fronts.keep(found)),
+            None => self.shared.get(token).inspect(|found| {
+                self.fronts.keep(found);
+            }),
         };
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
     }
 
-    /// Keeps a token, and counts the bytes that it takes now.
+    /// Keeps a token that was just checked.
     pub fn keep(&self, cached: &Arc<CachedToken>) {
+        let hash = self.fronts.keep(cached);
+        if self.sightings.is_again(hash) {
+            cached.is_shared.store(true, Ordering::Relaxed);
+            self.share(cached);
+        }
+    }
+
+    /// Counts the bytes anew that a token takes.
+    pub fn weigh(&self, cached: &Arc<CachedToken>) {
         self.fronts.keep(cached);
         if cached.is_shared.load(Ordering::Relaxed) {
             self.share(cached);
@@ -319,6 +335,16 @@ mod tests {
         assert!(is_shared(&cache, &token));
         cache.forget(&token);
         assert!(cache.find(&token).is_none() && !is_shared(&cache, &token));
+    }
+
+    #[test]
+    fn a_token_that_two_threads_have_checked_is_shared() {
+        let cache = TokenCache::new(1024 * 1024, ONE);
+        let forge = forge();
+        let token = kept(&cache, &forge);
+        let checked_again = || cache.keep(&Arc::new(CachedToken::new(&token, forge.signed(), 1)));
+        std::thread::scope(|scope| scope.spawn(checked_again).join().unwrap());
+        assert!(is_shared(&cache, &token));
     }
 
     #[test]

@@ -125,7 +125,11 @@ impl Observed {
             "result",
             [("hit", hits), ("miss", misses)],
         )?;
-        page.gauge("token_cache_entries", "Tokens in the cache", &entries)?;
+        page.gauge(
+            "token_cache_entries",
+            "Tokens in the cache that all threads share",
+            &entries,
+        )?;
         page.gauge("token_cache_bytes", "Bytes that they take, about", &bytes)
     }
 

@@ -221,8 +221,7 @@ impl Pipeline {
     fn satisfied(&self, cached: &Arc<CachedToken>, by: &Definitions) -> Guard<Option<Arc<Satisfied>>> {
         cached.satisfied(by).unwrap_or_else(|| {
             let satisfied = cached.satisfy(by);
-            // It takes more bytes now, or less.
-            self.cache.keep(cached);
+            self.cache.weigh(cached);
             Guard::from_inner(Some(satisfied))
         })
     }

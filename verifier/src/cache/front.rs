@@ -70,13 +70,14 @@ impl Fronts {
         })
     }
 
-    /// Keeps a token for this thread, in the place of what it had of it.
-    pub(super) fn keep(&self, cached: &Arc<CachedToken>) {
+    /// Keeps a token for this thread, in the place of what it had of it. Returns its hash.
+    pub(super) fn keep(&self, cached: &Arc<CachedToken>) -> u64 {
         let hash = self.hasher.hash_one(&*cached.token);
         self.with_own(|own| {
             own.forget(hash, &cached.token);
             self.put(own, hash, Arc::clone(cached));
         });
+        hash
     }
 
     /// Drops a token from this thread's.

@@ -343,6 +343,8 @@ fn everybody_is_told_the_labels_that_they_satisfy() {
 fn what_is_kept_of_labels_with_a_token_is_counted() {
     let world = World::with_labels();
     let token = world.forge().roles(&["editor"]).token();
+    // What comes twice is shared by all threads, and counted.
+    world.told(Credentials::Bearer(&token));
     world.told(Credentials::Bearer(&token));
     let before = world.pipeline.cache.entries_and_bytes();
     let long = "x".repeat(60);

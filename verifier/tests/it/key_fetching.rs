@@ -199,6 +199,7 @@ async fn a_withdrawn_key_takes_its_cached_tokens_along() {
     server.answer_with(Canned::ok(jwks(&[1])));
     let new = token(&world, 1);
     until(PATIENCE, async || is_allowed(&world, &new).await).await;
+    assert!(is_allowed(&world, &new).await);
     assert_eq!(verdict(&world, &old).await, (401, "unknown_key".to_owned()));
     until(PATIENCE, async || {
         world.metric("verifier_token_cache_entries") == Some(1.0)

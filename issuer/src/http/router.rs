@@ -16,14 +16,17 @@ use super::{Api, context, docs};
 /// The service of the public listener. `pages` are what people see beside the API; no other origin may read them.
 pub fn router(api: Api, pages: Router<Api>, metrics: Arc<HttpMetrics>) -> Router {
     let (documented, _) = routes().split_for_parts();
-    let inner = documented
+    let documented = documented
         .route("/api/openapi.json", axum::routing::get(docs::json))
         .route("/docs", axum::routing::get(docs::redirect))
         .route("/docs/", axum::routing::get(docs::index))
         .route("/docs/{*path}", axum::routing::get(docs::asset))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(&api))
-        .merge(pages.layer(CatchPanicLayer::custom(panicked)))
+        .layer(cors(&api));
+    // Of two routers, what the later one says to a path that neither has is said.
+    let inner = pages
+        .layer(CatchPanicLayer::custom(panicked))
+        .merge(documented)
         .layer(middleware::from_fn_with_state(
             (api.clone(), metrics),
             context::around,

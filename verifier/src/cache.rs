@@ -7,8 +7,8 @@
 //! find ─► the thread's own front ─► the cache that all threads share ─► the signature is checked
 //! ```
 //!
-//! A token is shared when it comes a second time, to whichever thread: many come but once, and to share one costs a tenth of
-//! checking it. So a token is checked twice at most, however many threads there are.
+//! A token is shared when it comes a second time, to whichever thread: many come but once, and need not be shared.
+//! So a token that stays in mind is checked about twice, however many threads there are.
 
 mod front;
 mod sightings;

@@ -3,8 +3,10 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,12 +16,19 @@ use shared::encoding::base64_decode;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 /// Says where axe-core is: the path of its `axe.min.js`.
 const AXE: &str = "USHER_TEST_AXE";
 
 /// Says where screenshots are kept; below `target` if it does not.
 const SCREENSHOTS: &str = "USHER_TEST_SCREENSHOTS";
+
+/// What a page may take to be left.
+const LEAVE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a page that is still there is left alone.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The rules of axe-core that count: WCAG 2.2 at level AA, and all that came before.
 const RULES: [&str; 6] = [
@@ -150,9 +159,34 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Presses a button, or follows a link.
+    /// Presses a button or follows a link that leads to another page, and waits for that.
     pub(crate) async fn click(&self, selector: &str) {
-        self.find(selector).await.click().await.unwrap();
+        let link = self.find(selector).await;
+        self.leave(link.click()).await;
+    }
+
+    /// Does what leads to another page, and waits until this one is gone: a form may be on its way for a while after the key
+    /// or the click that sent it was answered.
+    pub(crate) async fn leave(&self, act: impl Future<Output = Result<(), CmdError>>) {
+        let page = self.find("html").await;
+        act.await.unwrap();
+        let left = async {
+            loop {
+                match page.tag_name().await {
+                    Ok(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                    Err(CmdError::Standard(gone))
+                        if matches!(
+                            gone.error,
+                            ErrorStatus::StaleElementReference | ErrorStatus::NoSuchElement
+                        ) =>
+                    {
+                        return;
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        timeout(LEAVE_MAX, left).await.expect("the page is still there");
     }
 
     /// Runs a script on the page.

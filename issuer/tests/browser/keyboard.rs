@@ -15,6 +15,12 @@ impl Browser {
         focused.send_keys(keys).await.unwrap();
     }
 
+    /// Presses keys that lead to another page, and waits for that.
+    async fn press_to_leave(&self, keys: &str) {
+        let focused = self.client.active_element().await.unwrap();
+        self.leave(focused.send_keys(keys)).await;
+    }
+
     /// Goes on with the tabulator until what a selector names has the focus, which must be seen on everything on the way.
     async fn tab_to(&self, selector: &str) {
         let state = format!(
@@ -46,13 +52,13 @@ async fn somebody_without_a_mouse_does_everything() {
     browser.press(&Key::Enter.to_string()).await;
     assert_eq!(browser.run("return document.activeElement.id").await, "content");
     browser.tab_to("a[href='/account/register']").await;
-    browser.press(&Key::Enter.to_string()).await;
+    browser.press_to_leave(&Key::Enter.to_string()).await;
     assert_eq!(browser.text("h1").await, "Create an account");
     // A login that is taken: the focus is where something is wrong.
     browser.tab_to("[name=login]").await;
     browser.press("smith").await;
     browser.tab_to("[name=password]").await;
-    browser.press(&(PASSWORD.to_owned() + &Key::Enter)).await;
+    browser.press_to_leave(&(PASSWORD.to_owned() + &Key::Enter)).await;
     assert_eq!(
         browser.text("#login-error").await,
         "Somebody else has this login."
@@ -77,7 +83,7 @@ async fn somebody_without_a_mouse_does_everything() {
         "text"
     );
     browser.tab_to("main button:not([type=button])").await;
-    browser.press(&Key::Enter.to_string()).await;
+    browser.press_to_leave(&Key::Enter.to_string()).await;
     assert_eq!(browser.path().await, "/account");
     assert_eq!(browser.text(".viewer strong").await, "smith2");
     // The password is changed, which leads by way of fresh cookies.
@@ -85,7 +91,7 @@ async fn somebody_without_a_mouse_does_everything() {
     browser.press(PASSWORD).await;
     browser.tab_to("#password-password").await;
     browser
-        .press(&("there is no spoon".to_owned() + &Key::Enter))
+        .press_to_leave(&("there is no spoon".to_owned() + &Key::Enter))
         .await;
     assert_eq!(browser.path().await, "/account?done=password");
     assert_eq!(
@@ -98,10 +104,10 @@ async fn somebody_without_a_mouse_does_everything() {
         .await;
     assert!(!time.as_str().unwrap().contains("UTC"), "{time}");
     browser.tab_to("a[href='/account/sessions']").await;
-    browser.press(&Key::Enter.to_string()).await;
+    browser.press_to_leave(&Key::Enter.to_string()).await;
     assert_eq!(browser.text("h1").await, "Sessions");
     browser.tab_to(".viewer button").await;
-    browser.press(&Key::Enter.to_string()).await;
+    browser.press_to_leave(&Key::Enter.to_string()).await;
     assert_eq!(browser.path().await, "/login?done=signed_out");
     let cookies = browser.client.get_all_cookies().await.unwrap();
     assert!(

@@ -77,9 +77,7 @@ async fn what_was_typed_outlives_the_access_cookie() {
     browser.client.delete_cookie("__Host-access_token").await.unwrap();
     browser.run("performance.now = () => 60 * 60 * 1000").await;
     browser.click("button[value=login]").await;
-    let told = Locator::Css("[role=status]");
-    let told = browser.client.wait().for_element(told).await.unwrap();
-    assert_eq!(told.text().await.unwrap(), "The login is changed.");
+    assert_eq!(browser.text("[role=status]").await, "The login is changed.");
     assert_eq!(browser.text(".viewer strong").await, "anderson");
     browser.stop().await;
 }

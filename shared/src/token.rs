@@ -12,13 +12,11 @@ pub use claims::{Claims, ClaimsPolicy, ForeignNames, ValidToken};
 pub use error::TokenError;
 pub use format::{TokenFormat, TokenProfile};
 
-use serde_json::{Map, Value};
-
 use crate::crypto::rsa::VerifyingKey;
 use crate::encoding::base64url_decode;
 use crate::limits;
 use crate::revocation::LastLive;
-use crate::strict_json;
+use crate::strict_json::{self, Json, JsonObject};
 
 /// A token's three parts, taken apart and not yet believed in anything.
 pub struct CompactToken<'a> {
@@ -66,7 +64,7 @@ impl<'a> CompactToken<'a> {
         else {
             return Err(TokenError::Malformed);
         };
-        let signature = base64url_decode(signature).ok_or(TokenError::Malformed)?;
+        let signature = decode(signature)?;
         let kid = header::read(header, format.profile)?;
         let signed_part = bytes
             .get(..header.len() + 1 + payload.len())
@@ -134,11 +132,15 @@ impl SignedToken {
     }
 }
 
-/// Decodes a part of the compact form and reads the JSON object in it.
-fn read_object(base64: &[u8]) -> Result<Map<String, Value>, TokenError> {
-    let json = base64url_decode(base64).ok_or(TokenError::Malformed)?;
-    match strict_json::parse(&json) {
-        Ok(Value::Object(object)) => Ok(object),
+/// Decodes a part of the compact form.
+fn decode(base64: &[u8]) -> Result<Vec<u8>, TokenError> {
+    base64url_decode(base64).ok_or(TokenError::Malformed)
+}
+
+/// Reads the JSON object that a part is.
+fn read_object(json: &[u8]) -> Result<JsonObject<'_>, TokenError> {
+    match strict_json::read(json) {
+        Ok(Json::Object(object)) => Ok(object),
         Ok(_) | Err(_) => Err(TokenError::Malformed),
     }
 }

@@ -1,12 +1,12 @@
 //! The claims of an access token (RFC 9068 section 2.2), and whether they hold now.
 
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{SignedToken, TokenError, TokenFormat, TokenProfile};
 use crate::id::{SessionId, SubjectId, TokenId};
 use crate::limits;
 use crate::role::RoleSet;
+use crate::strict_json::{Json, JsonObject};
 use crate::time::UnixSeconds;
 
 /// What an access token says.
@@ -140,7 +140,8 @@ impl SignedToken {
 
 /// Reads the payload of a token whose signature holds.
 pub(super) fn read(base64: &[u8], format: &TokenFormat) -> Result<Claims, TokenError> {
-    let object = super::read_object(base64)?;
+    let json = super::decode(base64)?;
+    let object = super::read_object(&json)?;
     match format.profile {
         TokenProfile::AtJwt => claims(&object, format)
             .filter(has_a_bounded_life)
@@ -156,7 +157,7 @@ fn has_a_bounded_life(claims: &Claims) -> bool {
     u64::try_from(lifetime_s).unwrap_or_default() <= limits::ACCESS_TTL_MAX.as_secs()
 }
 
-fn claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
+fn claims(object: &JsonObject<'_>, format: &TokenFormat) -> Option<Claims> {
     Some(Claims {
         issuer: text(object, "iss")?.into(),
         audience: audience(object.get("aud")?)?,
@@ -180,18 +181,18 @@ fn claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
 
 /// The claims of another issuer's token. Nobody is a superuser there: it is a word of ours, and what others mean by it,
 /// or whom they let write it, is not known.
-fn foreign_claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<Claims> {
+fn foreign_claims(object: &JsonObject<'_>, format: &TokenFormat) -> Option<Claims> {
     Some(Claims {
         issuer: text(object, "iss")?.into(),
         audience: audience(object.get("aud")?)?,
         subject: Uuid::nil().into(),
         session: Uuid::nil().into(),
         token_id: Uuid::nil().into(),
-        client_id: optional(object, "azp", "", Value::as_str)?.into(),
+        client_id: optional(object, "azp", "", Json::as_text)?.into(),
         roles: match format.roles(object) {
             None => RoleSet::default(),
             // As OAuth writes lists (RFC 6749 section 3.3).
-            Some(Value::String(names)) => {
+            Some(Json::Text(names)) => {
                 let names = || names.split_ascii_whitespace();
                 (names().count() <= limits::ROLES_MAX).then(|| names().collect())?
             }
@@ -212,9 +213,9 @@ fn foreign_claims(object: &Map<String, Value>, format: &TokenFormat) -> Option<C
 
 /// Whether another issuer's token says itself that it is for something else than access: Keycloak has the kind in the
 /// claim `typ`, and `at_hash` stands in `OpenID` Connect's ID tokens alone. The header's `typ` is `JWT` for all of them.
-fn is_of_another_kind(object: &Map<String, Value>) -> bool {
-    let kind = object.get("typ").and_then(Value::as_str).unwrap_or_default();
-    object.contains_key("at_hash")
+fn is_of_another_kind(object: &JsonObject<'_>) -> bool {
+    let kind = object.get("typ").and_then(Json::as_text).unwrap_or_default();
+    object.get("at_hash").is_some()
         || ["ID", "Refresh", "Offline", "Logout"]
             .iter()
             .any(|other| kind.eq_ignore_ascii_case(other))
@@ -222,40 +223,40 @@ fn is_of_another_kind(object: &Map<String, Value>) -> bool {
 
 /// A claim that may be absent, but not of a wrong type.
 fn optional<'a, T>(
-    object: &'a Map<String, Value>,
+    object: &'a JsonObject<'a>,
     claim: &str,
     absent: T,
-    read: impl Fn(&'a Value) -> Option<T>,
+    read: impl Fn(&'a Json<'a>) -> Option<T>,
 ) -> Option<T> {
     object.get(claim).map_or(Some(absent), read)
 }
 
 /// A name that can stand in a header: one that could not would be told to the service as nobody's.
-fn name(value: &Value) -> Option<&str> {
-    value.as_str().filter(|name| {
+fn name<'a>(value: &'a Json<'_>) -> Option<&'a str> {
+    value.as_text().filter(|name| {
         (1..=limits::FOREIGN_NAME_BYTES_MAX).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_graphic())
     })
 }
 
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    object.get(name)?.as_str()
+fn text<'a>(object: &'a JsonObject<'a>, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_text()
 }
 
 /// An id in its one canonical spelling: others would compare unequal somewhere.
-fn uuid(object: &Map<String, Value>, name: &str) -> Option<Uuid> {
+fn uuid(object: &JsonObject<'_>, name: &str) -> Option<Uuid> {
     let text = text(object, name)?;
     let id = Uuid::try_parse(text).ok()?;
     let mut canonical = Uuid::encode_buffer();
     (id.as_hyphenated().encode_lower(&mut canonical) == text).then_some(id)
 }
 
-fn count(object: &Map<String, Value>, name: &str) -> Option<i64> {
+fn count(object: &JsonObject<'_>, name: &str) -> Option<i64> {
     object.get(name)?.as_i64().filter(|number| *number >= 0)
 }
 
 /// `NumericDate` as whole seconds from 1970 to the year 9999.
-fn date(value: &Value) -> Option<UnixSeconds> {
+fn date(value: &Json<'_>) -> Option<UnixSeconds> {
     const YEAR_9999_ENDS: i64 = 253_402_300_799;
     value
         .as_i64()
@@ -264,20 +265,20 @@ fn date(value: &Value) -> Option<UnixSeconds> {
 }
 
 /// One text or an array of texts (RFC 7519 section 4.1.3).
-fn audience(value: &Value) -> Option<Box<[Box<str>]>> {
+fn audience(value: &Json<'_>) -> Option<Box<[Box<str>]>> {
     match value {
-        Value::String(one) => Some(Box::new([one.as_str().into()])),
-        Value::Array(several) => several.iter().map(|one| one.as_str().map(Into::into)).collect(),
+        Json::Text(one) => Some(Box::new([(&**one).into()])),
+        Json::Array(several) => several.iter().map(|one| one.as_text().map(Into::into)).collect(),
         _ => None,
     }
 }
 
-fn roles(value: &Value) -> Option<RoleSet> {
+fn roles(value: &Json<'_>) -> Option<RoleSet> {
     let names = value
         .as_array()
         .filter(|names| names.len() <= limits::ROLES_MAX)?;
     names
         .iter()
-        .map(|name| name.as_str().map(Box::<str>::from))
+        .map(|name| name.as_text().map(Box::<str>::from))
         .collect()
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+
+use crate::strict_json::{Json, JsonObject};
 
 /// How strict to be about what is not the same with every issuer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -34,7 +35,7 @@ impl TokenFormat {
     };
 
     /// The claim that has the roles. A claim whose very name has the dots goes first: some issuers name theirs by URLs.
-    pub(super) fn roles<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    pub(super) fn roles<'a>(&self, claims: &'a JsonObject<'a>) -> Option<&'a Json<'a>> {
         claims.get(self.roles_claim.as_ref()).or_else(|| {
             let (first, rest) = self.roles_claim.split_once('.')?;
             let mut value = claims.get(first)?;

@@ -1,30 +1,30 @@
 //! The JOSE header (RFC 7515 section 4).
 
-use serde_json::Value;
-
 use super::{TokenError, TokenProfile};
 use crate::limits;
+use crate::strict_json::Json;
 
 /// Reads the header and gives the key id.
 ///
 /// Names that we do not know are passed over (RFC 7515 section 4), so no `jwk`, `jku`, `x5c` or `x5u` is ever
 /// looked at; `crit` is refused, since we know no extension (section 4.1.11).
 pub(super) fn read(base64: &[u8], profile: TokenProfile) -> Result<Box<str>, TokenError> {
-    let header = super::read_object(base64)?;
-    if header.contains_key("crit") {
+    let json = super::decode(base64)?;
+    let header = super::read_object(&json)?;
+    if header.get("crit").is_some() {
         return Err(TokenError::Unsupported);
     }
-    if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+    if header.get("alg").and_then(Json::as_text) != Some("RS256") {
         return Err(TokenError::Unsupported);
     }
     match (header.get("typ"), profile) {
-        (Some(Value::String(typ)), _) if is_type(typ, "at+jwt") => {}
+        (Some(Json::Text(typ)), _) if is_type(typ, "at+jwt") => {}
         // RFC 7519 section 5.1.
-        (Some(Value::String(typ)), TokenProfile::Jwt) if is_type(typ, "jwt") => {}
+        (Some(Json::Text(typ)), TokenProfile::Jwt) if is_type(typ, "jwt") => {}
         (None, TokenProfile::Jwt) => {}
         _ => return Err(TokenError::Unsupported),
     }
-    match header.get("kid").and_then(Value::as_str) {
+    match header.get("kid").and_then(Json::as_text) {
         Some(kid) if !kid.is_empty() && kid.len() <= limits::KID_BYTES_MAX => Ok(kid.into()),
         _ => Err(TokenError::UnknownKey),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use shared::feed::term::{ItemId, Term};
 
@@ -48,7 +49,10 @@ impl StoredFeed {
     pub(crate) async fn of(world: &World) -> Self {
         let url = world.redis().url();
         let client = redis::Client::open(url).unwrap();
-        Self(client.get_multiplexed_async_connection().await.unwrap())
+        // How long everything may take is for those who wait to say: a page of a long stream may take longer than a command.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        Self(connecting.await.unwrap())
     }
 
     /// The epoch in force, as its text.

@@ -165,25 +165,25 @@ impl Browser {
         self.leave(link.click()).await;
     }
 
-    /// Does what leads to another page, and waits until this one is gone: a form may be on its way for a while after the key
-    /// or the click that sent it was answered.
+    /// Does what leads to another page, and waits until that is there: a form may be on its way for a while after the key or
+    /// the click that sent it was answered.
     pub(crate) async fn leave(&self, act: impl Future<Output = Result<(), CmdError>>) {
         let page = self.find("html").await;
         act.await.unwrap();
         let left = async {
             loop {
-                match page.tag_name().await {
-                    Ok(_) => tokio::time::sleep(LOOK_AGAIN).await,
-                    Err(CmdError::Standard(gone))
+                match self.client.find(Locator::Css("html")).await {
+                    Ok(other) if other.element_id() != page.element_id() => return,
+                    Ok(_) => {}
+                    // Asked while the one page goes and the other comes, the driver knows neither.
+                    Err(CmdError::Standard(between))
                         if matches!(
-                            gone.error,
-                            ErrorStatus::StaleElementReference | ErrorStatus::NoSuchElement
-                        ) =>
-                    {
-                        return;
-                    }
+                            between.error,
+                            ErrorStatus::UnknownError | ErrorStatus::NoSuchElement
+                        ) => {}
                     Err(error) => panic!("{error}"),
                 }
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         timeout(LEAVE_MAX, left).await.expect("the page is still there");

@@ -140,6 +140,26 @@ fn a_term_drains_and_ends_well() {
 }
 
 #[test]
+fn a_schema_is_left_alone_where_it_is_to_be() {
+    let place = serving_place().with("ISSUER__DATABASE__MIGRATE", "false");
+    for arguments in [
+        ["serve", "--log-level=error"],
+        ["keys", "list"],
+        ["keys", "rotate"],
+    ] {
+        place
+            .run(&arguments)
+            .complains(1, &["database.migrate is false: run `issuer migrate`"]);
+    }
+    place.run(&["migrate"]).done("The schema is up to date.");
+    place.run(&["keys", "list"]).done("kid");
+    let mut serving = Serving::start(&place);
+    serving.until("the issuer listens");
+    serving.signal("TERM");
+    assert_eq!(serving.end().status, 0);
+}
+
+#[test]
 fn a_port_that_is_taken_is_said() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

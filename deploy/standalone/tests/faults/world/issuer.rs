@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use shared::testkit::ChaosProxy;
 
 use super::metric;
-use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::process::{LOOK_EVERY, Process, START_TIMEOUT, Usage, program};
 
 /// A place for the program `issuer`.
 #[derive(Debug)]
@@ -87,6 +87,11 @@ impl Issuer {
         running
             .as_mut()
             .is_some_and(|running| running.process.is_running())
+    }
+
+    /// What it has of memory and files.
+    pub(crate) fn usage(&self) -> Usage {
+        self.running.lock().unwrap().as_ref().unwrap().process.usage()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::testkit::ChaosProxy;
 
 use super::MAX_STALENESS;
-use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::process::{LOOK_EVERY, Process, START_TIMEOUT, Usage, program};
 
 /// A path that asks for a token, and one that does not.
 pub(crate) const SIGNED_IN: &str = "/me";
@@ -66,6 +66,11 @@ impl Verifier {
     /// From the next start on.
     pub(crate) fn set_max_staleness(&self, max_staleness: Duration) {
         *self.max_staleness.lock().unwrap() = max_staleness;
+    }
+
+    /// What it has of memory and files.
+    pub(crate) fn usage(&self) -> Usage {
+        self.running.lock().unwrap().as_ref().unwrap().process.usage()
     }
 
     pub(crate) fn is_running(&self) -> bool {

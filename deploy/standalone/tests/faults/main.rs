@@ -27,6 +27,8 @@ mod report;
 #[cfg(test)]
 mod rolling;
 #[cfg(test)]
+mod rolling_verifiers;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod stored_feed;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::drill::{Drill, drill, single};
-use crate::world::process::Usage;
+use crate::world::Usage;
 
 /// Revocations before the first look, and between the two.
 const WARM_UP: u64 = 30;

@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use shared::testkit::ChaosProxy;
 
 use super::metric;
-use super::process::{LOOK_EVERY, Process, START_TIMEOUT, Usage, program};
+use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::usage::Usage;
 
 /// A place for the program `issuer`.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Issuer {
 
     /// What it has of memory and files.
     pub(crate) fn usage(&self) -> Usage {
-        self.running.lock().unwrap().as_ref().unwrap().process.usage()
+        Usage::of(&self.running.lock().unwrap().as_ref().unwrap().process)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -78,18 +78,11 @@ fn build(folder: &Path) {
     assert!(cargo.status().unwrap().success(), "the programs cannot be built");
 }
 
-/// What a process has of memory and files.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    pub(crate) resident_bytes: u64,
-    pub(crate) descriptors: u64,
-}
-
 /// A process, killed by its id when dropped. What it says is kept in a file, and shown if a test fails.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
-    child: Child,
+    pub(super) child: Child,
     log: PathBuf,
     /// Where the log of this start begins: starts of one name share the file.
     log_from: u64,
@@ -145,18 +138,6 @@ impl Process {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
-    }
-
-    /// What it has of memory and files.
-    pub(crate) fn usage(&self) -> Usage {
-        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = std::fs::read_to_string(folder.join("status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = resident.unwrap().trim().strip_suffix(" kB").unwrap();
-        Usage {
-            resident_bytes: kib.parse::<u64>().unwrap() << 10,
-            descriptors: std::fs::read_dir(folder.join("fd")).unwrap().count() as u64,
-        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -12,7 +12,8 @@ use serde_json::Value;
 use shared::testkit::ChaosProxy;
 
 use super::MAX_STALENESS;
-use super::process::{LOOK_EVERY, Process, START_TIMEOUT, Usage, program};
+use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::usage::Usage;
 
 /// A path that asks for a token, and one that does not.
 pub(crate) const SIGNED_IN: &str = "/me";
@@ -86,7 +87,7 @@ impl Verifier {
 
     /// What it has of memory and files.
     pub(crate) fn usage(&self) -> Usage {
-        self.running.lock().unwrap().as_ref().unwrap().process.usage()
+        Usage::of(&self.running.lock().unwrap().as_ref().unwrap().process)
     }
 
     pub(crate) fn is_running(&self) -> bool {

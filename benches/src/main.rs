@@ -15,6 +15,7 @@ mod report;
 mod revocation;
 mod scale;
 mod server;
+mod soak;
 mod users;
 mod verify;
 
@@ -54,6 +55,8 @@ enum Bench {
     Revocation(revocation::Arguments),
     /// Scale: what many verifiers and users need
     Scale(scale::Arguments),
+    /// A soak: mixed load for half an hour, after which memory and open files must be what they were
+    Soak(soak::Arguments),
     /// Users: how fast they move in, and how their database finds them again
     Users(users::Arguments),
     /// The verifier: requests a second, processor time and latency, beside its floors and its peers
@@ -97,6 +100,7 @@ fn run(bench: &Bench, show: &mut dyn FnMut(Report)) -> anyhow::Result<()> {
         Bench::Proxies => show(proxies::run()?),
         Bench::Revocation(bench) => revocation::run(bench, show)?,
         Bench::Scale(bench) => scale::run(bench, show)?,
+        Bench::Soak(bench) => soak::run(bench, show)?,
         Bench::Users(bench) => users::run(bench, show)?,
         Bench::Verify(bench) => verify::run(bench, show)?,
         Bench::Floor(floor) => server::floor::serve(floor)?,

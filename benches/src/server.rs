@@ -41,10 +41,26 @@ impl Process {
 
     /// The most memory that it has ever had resident, in bytes.
     pub fn peak_bytes(&self) -> anyhow::Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// The memory that it has resident, in bytes.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// A line of `/proc/PID/status` that says how much memory something takes.
+    fn status_bytes(&self, name: &str) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        Ok(kib.context("no VmHWM")?.trim().parse::<u64>()? * 1024)
+        Ok(kib.with_context(|| format!("no {name}"))?.trim().parse::<u64>()? * 1024)
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> anyhow::Result<u64> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?;
+        Ok(open.count() as u64)
     }
 
     /// Processor time that all its threads have had, in seconds: whole ticks, of which Linux has 100 a second.

@@ -106,7 +106,7 @@ pub struct Issuer {
     relay: Option<RelayTask>,
 }
 
-/// Opens the database of the settings and, if `migrate` says so, brings its schema up to date.
+/// Opens the database of the settings, and brings its schema up to date if `migrate` says so. If not, it has to be already.
 ///
 /// # Errors
 ///
@@ -120,6 +120,8 @@ pub async fn open_store(
     let store = Store::open(&url, settings.database.max_connections, clock).await?;
     if migrate {
         store.migrate().await?;
+    } else {
+        store.check_schema().await?;
     }
     Ok(store)
 }
@@ -130,7 +132,7 @@ pub async fn open_store(
 ///
 /// [`StartError`].
 pub async fn open_keys(settings: &Settings, clock: Arc<dyn Clock>) -> Result<SigningKeys, StartError> {
-    let store = open_store(settings, Arc::clone(&clock), true).await?;
+    let store = open_store(settings, Arc::clone(&clock), settings.database.migrate).await?;
     let file = build::key_file(settings)?;
     Ok(SigningKeys::open(store, file, build::key_policy(settings)?, clock).await?)
 }
@@ -173,7 +175,7 @@ impl Issuer {
                 "database.url: in one process the database is SQLite: `sqlite:PATH`".to_owned(),
             ));
         }
-        let mut store = open_store(settings, Arc::clone(&clock), true).await?;
+        let mut store = open_store(settings, Arc::clone(&clock), settings.database.migrate).await?;
         let file = build::key_file(settings)?;
         let sealing = file.key();
         let policy = build::key_policy(settings)?;

@@ -14,6 +14,7 @@ pub mod login_history;
 pub mod outbox;
 pub mod refresh;
 pub mod role;
+mod schema;
 pub mod session;
 mod sql;
 pub mod truth;
@@ -66,6 +67,12 @@ pub enum OpenError {
     /// The schema could not be brought up to date.
     #[error("the schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is older than this program, which was told to leave it alone.
+    #[error("the schema is not up to date, and database.migrate is false: run `issuer migrate`")]
+    Outdated(#[source] Option<sqlx::migrate::MigrateError>),
+    /// The schema is newer than this program.
+    #[error("the schema is newer than this program, which does not know its migration {0}")]
+    Newer(i64),
 }
 
 #[derive(Clone, Debug)]

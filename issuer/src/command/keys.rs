@@ -65,7 +65,7 @@ pub(super) async fn run(command: &KeysCommand, settings: &Settings) -> Result<()
 }
 
 async fn store(settings: &Settings) -> Result<Store, Box<dyn Error>> {
-    Ok(open_store(settings, Arc::new(SystemClock), true).await?)
+    Ok(open_store(settings, Arc::new(SystemClock), settings.database.migrate).await?)
 }
 
 async fn keys(settings: &Settings) -> Result<SigningKeys, Box<dyn Error>> {

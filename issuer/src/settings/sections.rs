@@ -17,6 +17,8 @@ pub struct Database {
     pub url: Secret,
     /// Connections open at once.
     pub max_connections: u32,
+    /// Whether every command brings the schema up to date; if not, `migrate` alone does, and the others refuse another schema.
+    pub migrate: bool,
 }
 
 impl Default for Database {
@@ -24,6 +26,7 @@ impl Default for Database {
         Self {
             url: Secret::from(shared::secret::SecretString::from("sqlite:data/usher.db")),
             max_connections: 16,
+            migrate: true,
         }
     }
 }

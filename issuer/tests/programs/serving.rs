@@ -139,6 +139,71 @@ fn a_term_drains_and_ends_well() {
     }
 }
 
+/// The value of a metric without labels.
+fn metric(admin: &str, name: &str) -> u64 {
+    let page = ask(
+        admin,
+        "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    );
+    let value = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_term_waits_for_the_password_that_is_hashed() {
+    // Slow enough to be seen at it.
+    let place = serving_place()
+        .with("ISSUER__PASSWORD__MEMORY_KIB", "262144")
+        .with("ISSUER__PASSWORD__ITERATIONS", "4")
+        .with("ISSUER__SHUTDOWN_GRACE", "1m");
+    let mut serving = Serving::start(&place);
+    let mut address = |message| serving.until(message)["address"].as_str().unwrap().to_owned();
+    let (public, admin) = (
+        address("the issuer listens"),
+        address("health and metrics listen"),
+    );
+    let running = "issuer_password_hashes_running";
+    let body = r#"{"login":"neo","password":"tumble down the burrow"}"#;
+    let request = format!(
+        "POST /api/v1/user HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let registered = std::thread::spawn(move || ask(&public, &request));
+    while metric(&admin, running) == 0 {
+        assert!(!registered.is_finished(), "it was hashed before anybody saw it");
+    }
+    serving.signal("TERM");
+    serving.until("stopping");
+    assert!(!registered.is_finished(), "it was hashed before the signal");
+    let answer = registered.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let ran = serving.end();
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(place.run(&["user", "export"]).out.lines().count(), 1);
+}
+
+#[test]
+fn a_schema_is_left_alone_where_it_is_to_be() {
+    let place = serving_place().with("ISSUER__DATABASE__MIGRATE", "false");
+    for arguments in [
+        ["serve", "--log-level=error"],
+        ["keys", "list"],
+        ["keys", "rotate"],
+    ] {
+        place
+            .run(&arguments)
+            .complains(1, &["database.migrate is false: run `issuer migrate`"]);
+    }
+    place.run(&["migrate"]).done("The schema is up to date.");
+    place.run(&["keys", "list"]).done("kid");
+    let mut serving = Serving::start(&place);
+    serving.until("the issuer listens");
+    serving.signal("TERM");
+    assert_eq!(serving.end().status, 0);
+}
+
 #[test]
 fn a_port_that_is_taken_is_said() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -329,6 +329,24 @@ on_both! {
         assert_eq!(database.dump().await, before);
         assert_eq!(before.iter().filter(|line| line.starts_with("roles|")).count(), 3);
     }
+
+    async fn only_the_schema_of_this_program_will_do(database: &Database) {
+        let opened = async || {
+            let opened = open_store(&settings(database), Arc::new(SystemClock), false).await;
+            opened.map(|_| ()).map_err(|error| shared::cli::describe(&error))
+        };
+        let without = opened().await.unwrap_err();
+        assert!(without.contains("run `issuer migrate`"), "{without}");
+        open(database).await.close().await;
+        opened().await.unwrap();
+        database.run("UPDATE _sqlx_migrations SET version = 99990101000000 WHERE version = 1").await;
+        let older = opened().await.unwrap_err();
+        assert!(older.contains("run `issuer migrate`"), "{older}");
+        database.run("INSERT INTO _sqlx_migrations SELECT 1, description, installed_on, success, checksum, execution_time
+            FROM _sqlx_migrations WHERE version = 99990101000000").await;
+        let newer = opened().await.unwrap_err();
+        assert!(newer.contains("does not know its migration 99990101000000"), "{newer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

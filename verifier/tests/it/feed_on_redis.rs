@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use shared::feed::key::FEED_KEYS_PATH;
 use shared::revocation::Fact;
-use shared::testkit::{RedisServer, TestKey, TokenForge};
+use shared::testkit::{ChaosProxy, RedisServer, TestKey, TokenForge};
 use shared::time::{Clock, SystemClock};
 
-use crate::support::{Canned, KeyServer, Relay, Served, until};
+use crate::support::{Canned, KeyServer, Relay, Served, logged, until};
 
 const RULES: &str = "default = \"allow\"\n[[rule]]\npath = \"/me\"\nauthenticated = true\n";
 
@@ -129,4 +129,32 @@ async fn while_it_cannot_load_it_says_why() {
     redis.restart();
     until(SOON, async || says("no issuer has begun a feed").await).await;
     served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stops_when_told_while_it_loads_the_stream() {
+    let Some(redis) = RedisServer::start_or_skip("a verifier that stops while it loads", "") else {
+        return;
+    };
+    let mut relay = Relay::begin(&redis.url()).await;
+    relay.revoke(logout(&forge())).await;
+    let wire = ChaosProxy::start(([127, 0, 0, 1], redis.port()).into());
+    // Each answer of Redis takes so long that the load never ends.
+    wire.stall();
+    let issuer = issuer(&relay).await;
+    let folder = tempfile::tempdir().unwrap();
+    let jwks_url = format!("{}/.well-known/jwks.json", issuer.origin);
+    let redis_url = format!("redis://{}", wire.address());
+    let variables = [
+        ("VERIFIER__JWKS_URL", jwks_url.as_str()),
+        ("VERIFIER__REDIS__URL", redis_url.as_str()),
+    ];
+    let mut served = Served::start(folder.path(), RULES, &variables).await;
+    until(SOON, async || wire.connections() > 0).await;
+    let state = "verifier_revocation_replica_state{state=\"loading\"} 1";
+    assert!(served.has_metric(state).await);
+    assert_eq!(served.verdict("/open", None).await.0, 200);
+    served.signal(rustix::process::Signal::TERM);
+    logged(&mut served.log, "the verifier has stopped").await;
+    assert!(served.child.wait().await.unwrap().success());
 }

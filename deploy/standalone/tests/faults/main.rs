@@ -27,6 +27,10 @@ mod report;
 #[cfg(test)]
 mod rolling;
 #[cfg(test)]
+mod rolling_verifiers;
+#[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod stored_feed;
 #[cfg(test)]
 mod storm;

@@ -4,6 +4,7 @@ mod issuer;
 mod pool;
 pub(crate) mod postgres;
 pub(crate) mod process;
+mod usage;
 mod verifier;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 pub(crate) use issuer::Issuer;
 pub(crate) use pool::{is_possible, lend, runtime};
 use postgres::Postgres;
+pub(crate) use usage::Usage;
 pub(crate) use verifier::{OPEN, SIGNED_IN, Verdict, Verifier};
 
 pub(crate) const VERIFIERS: usize = 3;

@@ -12,6 +12,7 @@ use shared::testkit::ChaosProxy;
 
 use super::metric;
 use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::usage::Usage;
 
 /// A place for the program `issuer`.
 #[derive(Debug)]
@@ -87,6 +88,11 @@ impl Issuer {
         running
             .as_mut()
             .is_some_and(|running| running.process.is_running())
+    }
+
+    /// What it has of memory and files.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(&self.running.lock().unwrap().as_ref().unwrap().process)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -82,7 +82,7 @@ fn build(folder: &Path) {
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
-    child: Child,
+    pub(super) child: Child,
     log: PathBuf,
     /// Where the log of this start begins: starts of one name share the file.
     log_from: u64,

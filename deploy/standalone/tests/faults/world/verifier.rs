@@ -13,6 +13,7 @@ use shared::testkit::ChaosProxy;
 
 use super::MAX_STALENESS;
 use super::process::{LOOK_EVERY, Process, START_TIMEOUT, program};
+use super::usage::Usage;
 
 /// A path that asks for a token, and one that does not.
 pub(crate) const SIGNED_IN: &str = "/me";
@@ -26,6 +27,8 @@ pub(crate) struct Verifier {
     folder: PathBuf,
     issuer: String,
     max_staleness: Mutex<Duration>,
+    /// Where it has to listen, if that matters.
+    place: Mutex<Option<SocketAddr>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -59,6 +62,7 @@ impl Verifier {
             folder: folder.to_owned(),
             issuer: format!("http://{front}"),
             max_staleness: Mutex::new(MAX_STALENESS),
+            place: Mutex::new(None),
             running: Mutex::new(None),
         }
     }
@@ -66,6 +70,24 @@ impl Verifier {
     /// From the next start on.
     pub(crate) fn set_max_staleness(&self, max_staleness: Duration) {
         *self.max_staleness.lock().unwrap() = max_staleness;
+    }
+
+    /// From the next start on it listens where it does now.
+    pub(crate) fn stay(&self) -> SocketAddr {
+        let running = self.running.lock().unwrap();
+        let place = running.as_ref().unwrap().public;
+        *self.place.lock().unwrap() = Some(place);
+        place
+    }
+
+    /// From the next start on it listens anywhere.
+    pub(crate) fn wander(&self) {
+        *self.place.lock().unwrap() = None;
+    }
+
+    /// What it has of memory and files.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(&self.running.lock().unwrap().as_ref().unwrap().process)
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -157,12 +179,14 @@ impl Verifier {
 
     fn command(&self) -> Command {
         let max_staleness = format!("{}s", self.max_staleness.lock().unwrap().as_secs());
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let place = self.place.lock().unwrap().unwrap_or(anywhere);
         let mut command = Command::new(program("verifier"));
         command
             .args(["serve", "--log-format", "json", "--log-level", "info"])
             .current_dir(&self.folder)
             .env_clear()
-            .env("VERIFIER__LISTEN", "127.0.0.1:0")
+            .env("VERIFIER__LISTEN", place.to_string())
             .env("VERIFIER__ADMIN_LISTEN", "127.0.0.1:0")
             .env("VERIFIER__ISSUER", &self.issuer)
             .env(

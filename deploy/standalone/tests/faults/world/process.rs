@@ -1,15 +1,19 @@
 //! Programs under test, as processes.
 
+#[path = "../../support/programs.rs"]
+mod programs;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+
+pub(crate) use programs::program;
 
 /// How often something that tells nobody is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -19,64 +23,6 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Bytes of a log that are shown when a test fails.
 const LOG_SHOWN_BYTES: u64 = 12_000;
-
-/// The program of this name, as fresh as its sources: it is none that Cargo would build for this test.
-pub(crate) fn program(name: &str) -> PathBuf {
-    static FRESH: OnceLock<()> = OnceLock::new();
-    let usher = Path::new(env!("CARGO_BIN_EXE_usher"));
-    let folder = usher.parent().unwrap();
-    FRESH.get_or_init(|| {
-        if !["issuer", "verifier"]
-            .iter()
-            .all(|name| is_fresh(&folder.join(name)))
-        {
-            build(folder);
-        }
-    });
-    folder.join(name)
-}
-
-/// Whether no source of a program, as Cargo wrote them down beside it, is younger than it.
-fn is_fresh(program: &Path) -> bool {
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let (Some(built), Ok(sources)) = (
-        changed(program),
-        std::fs::read_to_string(program.with_extension("d")),
-    ) else {
-        return false;
-    };
-    let (_, sources) = sources.split_once(": ").unwrap();
-    sources
-        .split_whitespace()
-        .all(|source| changed(Path::new(source)).is_some_and(|at| at <= built))
-}
-
-fn build(folder: &Path) {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "issuer",
-        "--package",
-        "verifier",
-        "--bins",
-    ]);
-    if folder.file_name().is_some_and(|profile| profile == "release") {
-        cargo.arg("--release");
-    }
-    cargo.arg("--target-dir").arg(folder.parent().unwrap());
-    // What Cargo told this test is not to be told to build scripts: they would run again each time.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let is_ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "LD_LIBRARY_PATH"];
-        if is_ours.iter().any(|prefix| name.starts_with(prefix)) {
-            cargo.env_remove(&*name);
-        }
-    }
-    assert!(cargo.status().unwrap().success(), "the programs cannot be built");
-}
 
 /// A process, killed by its id when dropped. What it says is kept in a file, and shown if a test fails.
 #[derive(Debug)]

@@ -47,12 +47,13 @@ const TOOLS: [&str; 30] = [
 ];
 
 /// Subcommands of Cargo that pages use.
-const CARGO: [&str; 8] = [
+const CARGO: [&str; 9] = [
     "audit",
     "auditable",
     "bench",
     "build",
     "cyclonedx",
+    "deb",
     "deny",
     "run",
     "test",
@@ -128,25 +129,17 @@ fn cargo(arguments: &[String]) -> Option<String> {
         let at = arguments.iter().position(|word| word == flag)?;
         arguments.get(at + 1).map(String::as_str)
     };
-    let is_manifest = |name: &str| {
-        let folders = [
-            "issuer",
-            "verifier",
-            "shared",
-            "benches",
-            "deploy/demo",
-            "deploy/standalone",
-        ];
-        let wanted = format!("name = \"{name}\"");
-        folders.iter().any(|folder| {
-            std::fs::read_to_string(root().join(folder).join("Cargo.toml"))
-                .is_ok_and(|text| text.contains(&wanted))
-        })
-    };
-    if let Some(package) = value("-p").filter(|name| !is_manifest(name)) {
-        return Some(format!("there is no package {package}"));
+    let package = value("-p").or_else(|| value("--package"));
+    let folder = package.map(|name| (name, folder_of(name)));
+    if let Some((name, None)) = &folder {
+        return Some(format!("there is no package {name}"));
     }
-    let program = match (value("--bin"), value("-p")) {
+    if let (Some(test), Some((name, Some(folder)))) = (value("--test"), &folder)
+        && !folder.join("tests").join(test).join("main.rs").exists()
+    {
+        return Some(format!("{name} has no tests {test}"));
+    }
+    let program = match (value("--bin"), package) {
         (Some("usher"), _) => Path::new(env!("CARGO_BIN_EXE_usher")).to_owned(),
         (Some("film-etl"), _) => sibling("film-etl")?,
         (Some(name @ ("issuer" | "verifier")), _) => program(name),
@@ -170,6 +163,24 @@ pub(crate) fn sibling(name: &str) -> Option<PathBuf> {
         eprintln!("SKIPPED: what the pages give to {name}; to look at it test the whole workspace");
     }
     is_there.then_some(path)
+}
+
+/// Where a package of ours is.
+fn folder_of(package: &str) -> Option<PathBuf> {
+    let folders = [
+        "issuer",
+        "verifier",
+        "shared",
+        "benches",
+        "deploy/demo",
+        "deploy/standalone",
+    ];
+    let wanted = format!("name = \"{package}\"");
+    folders.iter().map(|folder| root().join(folder)).find(|folder| {
+        std::fs::read_to_string(folder.join("Cargo.toml"))
+            .unwrap()
+            .contains(&wanted)
+    })
 }
 
 /// The path that a word of `curl` asks for, with `*` for what is filled in; `None` if it is no address.
@@ -239,6 +250,7 @@ fn what_is_wrong_is_found() {
         ("issuer user import --fast x", "--fast"),
         ("cargo run --bin ushr", "ushr"),
         ("cargo test -p isuer", "isuer"),
+        ("cargo test -p usher --test prxies", "prxies"),
         ("curl -s http://127.0.0.1:8080/api/v1/usr/me", "/api/v1/usr/me"),
         ("frobnicate x", "nobody knows"),
         ("nginx -c deploy/nginx/nginx.cnf", "nginx.cnf"),

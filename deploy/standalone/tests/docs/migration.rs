@@ -78,10 +78,10 @@ impl Old {
             return None;
         }
         let name = format!("usher_docs_{name}_{}", std::process::id());
+        say(&server, &format!("CREATE DATABASE {name}"));
         let old = Self { server, name };
-        old.say(&old.server, &format!("CREATE DATABASE {}", old.name));
         let file = desk.write("tables.sql", tables);
-        let output = old.psql(&old.url()).arg("--file").arg(file).output().unwrap();
+        let output = psql(&old.url()).arg("--file").arg(file).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         Some(old)
     }
@@ -90,33 +90,33 @@ impl Old {
         let (server, _) = self.server.rsplit_once('/').unwrap();
         format!("{server}/{}", self.name)
     }
-
-    fn psql(&self, url: &str) -> Command {
-        let mut psql = Command::new("psql");
-        psql.args([
-            "--quiet",
-            "--no-psqlrc",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--dbname",
-            url,
-        ]);
-        psql
-    }
-
-    fn say(&self, url: &str, statement: &str) {
-        let output = self.psql(url).args(["--command", statement]).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
 }
 
 impl Drop for Old {
     fn drop(&mut self) {
-        self.say(
+        say(
             &self.server,
             &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
         );
     }
+}
+
+fn psql(url: &str) -> Command {
+    let mut psql = Command::new("psql");
+    psql.args([
+        "--quiet",
+        "--no-psqlrc",
+        "--set",
+        "ON_ERROR_STOP=1",
+        "--dbname",
+        url,
+    ]);
+    psql
+}
+
+fn say(url: &str, statement: &str) {
+    let output = psql(url).args(["--command", statement]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

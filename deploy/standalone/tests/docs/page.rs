@@ -73,18 +73,17 @@ pub(crate) fn blocks(page: &Page) -> Vec<Block> {
     for (number, line) in page.text.lines().enumerate() {
         let bare = line.trim_start();
         if let Some(rest) = bare.strip_prefix("```") {
-            match open.take() {
-                Some((block, _)) => found.push(block),
-                None => {
-                    let block = Block {
-                        page: page.path.clone(),
-                        line: number + 1,
-                        language: rest.trim().to_owned(),
-                        text: String::new(),
-                    };
-                    open = Some((block, line.len() - bare.len()));
-                }
+            if let Some((block, _)) = open.take() {
+                found.push(block);
+                continue;
             }
+            let block = Block {
+                page: page.path.clone(),
+                line: number + 1,
+                language: rest.trim().to_owned(),
+                text: String::new(),
+            };
+            open = Some((block, line.len() - bare.len()));
         } else if let Some((block, indent)) = &mut open {
             block.text.push_str(line.get(*indent..).unwrap_or_default());
             block.text.push('\n');

@@ -99,11 +99,13 @@ impl Script {
 
     fn end(&mut self, words: &mut Vec<String>) {
         let mut command = Vec::new();
-        let mut words = std::mem::replace(words, vec![String::new()]).into_iter();
+        let mut words = std::mem::replace(words, vec![String::new()])
+            .into_iter()
+            .filter(|word| !word.is_empty() && !word.starts_with("2>"));
         while let Some(word) = words.next() {
             let is_leading = command.is_empty();
-            if let Some(redirected) = word.strip_prefix("<<<").or_else(|| word.strip_prefix('>')) {
-                if redirected.is_empty() {
+            if let Some(written) = word.strip_prefix("<<<").or_else(|| word.strip_prefix('>')) {
+                if written.is_empty() {
                     words.next();
                 }
             } else if let Some(file) = word.strip_prefix('<') {
@@ -112,7 +114,6 @@ impl Script {
                 } else {
                     Some(file.to_owned())
                 });
-            } else if word.starts_with("2>") || word.is_empty() {
             } else if !(is_leading && (is_assignment(&word) || KEYWORDS.contains(&word.as_str()))) {
                 command.push(word);
             }

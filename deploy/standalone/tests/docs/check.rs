@@ -73,9 +73,11 @@ const OTHER_PATHS: [&str; 10] = [
     "/readyz",
 ];
 
-/// What is wrong with the commands of a block; `page` says where files are looked for besides the root.
-pub(crate) fn faults(text: &str, page: &str) -> Vec<String> {
-    let script = Script::read(text);
+/// What is wrong with the commands of a block; `page` says where files are looked for besides the root, and `defined` what
+/// the shell was told in earlier blocks.
+pub(crate) fn faults(text: &str, page: &str, defined: &BTreeSet<String>) -> Vec<String> {
+    let mut script = Script::read(text);
+    script.functions.extend(defined.iter().cloned());
     let mut faults = Vec::new();
     for words in &script.commands {
         if let Some(fault) = fault(words, &script.functions) {
@@ -257,12 +259,12 @@ fn what_is_wrong_is_found() {
         ("verifier explain --metod GET", "--metod"),
     ];
     for (command, word) in wrong {
-        let faults = faults(command, "README.md");
+        let faults = faults(command, "README.md", &BTreeSet::new());
         assert!(
             faults.iter().any(|fault| fault.contains(word)),
             "{command}: {faults:?}"
         );
     }
-    let good = "issuer user import users.jsonl && curl -s $SITE/api/v1/user/$(field id)/role/$ROLE";
-    assert_eq!(faults(good, "README.md"), Vec::<String>::new());
+    let good = "field() { sed x; }; issuer user import users.jsonl && curl -s $SITE/api/v1/user/$(field id)/role/$ROLE";
+    assert_eq!(faults(good, "README.md", &BTreeSet::new()), Vec::<String>::new());
 }

@@ -1,11 +1,12 @@
 //! Every block of commands on every page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::faults;
 use crate::fates::{FATES, Fate};
 use crate::page::{Block, blocks, blocks_in, pages, root};
 use crate::session;
+use crate::shell::Script;
 
 /// A block of commands is fenced as one of these; a session also has answers in it.
 pub(crate) const SESSION: &str = "console";
@@ -83,16 +84,17 @@ fn what_runs_a_block_is_there() {
 #[test]
 fn every_command_in_a_block_is_a_good_one() {
     let mut wrong = Vec::new();
+    // A reader pastes the blocks of a page into one shell.
+    let mut defined: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for block in blocks_in(&["sh", SESSION]) {
         let text = match block.language.as_str() {
             SESSION => session::commands(&block).join("\n"),
             _ => block.text.clone(),
         };
-        wrong.extend(
-            faults(&text, &block.page)
-                .iter()
-                .map(|fault| format!("{}: {fault}", block.place())),
-        );
+        let defined = defined.entry(block.page.clone()).or_default();
+        let faults = faults(&text, &block.page, defined);
+        wrong.extend(faults.iter().map(|fault| format!("{}: {fault}", block.place())));
+        defined.extend(Script::read(&text).functions);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -118,7 +120,7 @@ fn every_command_in_the_text_is_a_good_one() {
             let command = words.collect::<Vec<_>>().join(" ");
             if seen.insert(command.clone()) {
                 wrong.extend(
-                    faults(&command, &page.path)
+                    faults(&command, &page.path, &BTreeSet::new())
                         .into_iter()
                         .map(|fault| format!("{}: {fault}", page.path)),
                 );

@@ -111,7 +111,7 @@ fn every_command_in_the_text_is_a_good_one() {
             let command = span.replace(['[', ']', '…'], "").replace('\n', " ");
             // `N` stands for a name.
             let words = command.split(' ').map(|word| {
-                if word.len() == 1 && word >= "A" && word <= "Z" {
+                if word.len() == 1 && ("A"..="Z").contains(&word) {
                     "name"
                 } else {
                     word

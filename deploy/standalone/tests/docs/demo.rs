@@ -149,11 +149,11 @@ fn the_walk_through_the_demo_is_as_the_page_says() {
     give_cargo(&desk, films.parent().unwrap());
     let demo = Demo::start(&desk);
     desk.write("PASSWORD_FILE", &demo.password);
-    let mark = "═════";
-    let mut script: String = WALK
-        .iter()
-        .map(|(begins, _)| format!("{}\necho {mark}\n", demo.here(begins)))
-        .collect();
+    let mut script = String::new();
+    for (begins, _) in WALK {
+        script += &demo.here(begins);
+        script += "\necho ═════\n";
+    }
     // Where an Elasticsearch is, there is one line more.
     let etl = demo.here("curl -s -X PUT http");
     script.push_str(etl.split("# Where an Elasticsearch is").next().unwrap());
@@ -163,7 +163,7 @@ fn the_walk_through_the_demo_is_as_the_page_says() {
     let said = String::from_utf8(output.stdout).unwrap();
     let complaints = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}\n{complaints}");
-    let answers: Vec<&str> = said.split(mark).collect();
+    let answers: Vec<&str> = said.split("═════").collect();
     for ((begins, expected), answers) in WALK.iter().zip(&answers) {
         assert_eq!(statuses(answers), *expected, "{begins}: {answers}");
     }

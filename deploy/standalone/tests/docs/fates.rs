@@ -50,7 +50,7 @@ pub(crate) const FATES: &[(&str, &str, Fate)] = &[
     (
         "deploy/caddy/README.md",
         "export USHER_LISTEN_HOST",
-        By(FRONT_ENDS, "Caddyfile"),
+        By(PROXIES, "each_proxy_reads"),
     ),
     (
         "deploy/demo/README.md",
@@ -90,17 +90,17 @@ pub(crate) const FATES: &[(&str, &str, Fate)] = &[
     (
         "deploy/envoy/README.md",
         "export USHER_LISTEN_HOST",
-        By(FRONT_ENDS, "grpc.yaml"),
+        By(PROXIES, "each_proxy_reads"),
     ),
     (
         "deploy/haproxy/README.md",
         "export USHER_LISTEN",
-        By(FRONT_ENDS, "haproxy.cfg"),
+        By(PROXIES, "each_proxy_reads"),
     ),
     (
         "deploy/nginx/README.md",
         "export USHER_LISTEN",
-        By(FRONT_ENDS, "nginx.conf"),
+        By(PROXIES, "each_proxy_reads"),
     ),
     (
         "deploy/traefik/README.md",
@@ -159,6 +159,7 @@ pub(crate) const FATES: &[(&str, &str, Fate)] = &[
 
 const SESSION: &str = "deploy/standalone/tests/docs/session.rs";
 const MIGRATION: &str = "deploy/standalone/tests/docs/migration.rs";
+const PROXIES: &str = "deploy/standalone/tests/docs/proxies.rs";
 const FRONT_ENDS: &str = "deploy/standalone/tests/proxies/front_end.rs";
 const DEMO: &str = "deploy/standalone/tests/docs/demo.rs";
 const BENCHES: &str = "it takes minutes, on a machine that does nothing else; benches/README.md says what";

@@ -20,6 +20,8 @@ mod page;
 #[path = "../support/programs.rs"]
 mod programs;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod recipes;
 #[cfg(test)]
 mod run;

@@ -197,7 +197,7 @@ fn agree(page: &[String], answer: &[String]) -> bool {
 
 fn lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    while lines.last().is_some_and(|line| line.is_empty()) {
+    while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
     lines
@@ -220,10 +220,7 @@ fn the_recorded_session_is_what_happens() {
     );
 
     // One shell for all of them, since they hand on variables.
-    let script: String = steps
-        .iter()
-        .map(|(command, _)| format!("{command}\necho; echo {MARK}\n"))
-        .collect();
+    let script = commands(&session).join(&format!("\necho; echo {MARK}\n"));
     let output = Command::new("bash")
         .args(["-c", &standing.here(&script)])
         .output()
@@ -232,7 +229,7 @@ fn the_recorded_session_is_what_happens() {
         .as_on_page(&String::from_utf8(output.stdout).unwrap())
         .replace('\r', "");
     let answers: Vec<&str> = said.split(MARK).collect();
-    assert_eq!(answers.len(), steps.len() + 1, "{said}");
+    assert_eq!(answers.len(), steps.len(), "{said}");
     for ((command, expected), answer) in steps.iter().zip(answers) {
         let answer = answer.strip_prefix('\n').unwrap_or(answer);
         assert!(

@@ -3,10 +3,16 @@
 //! A fact only grows: applied twice, late or in another order it leads to the same set.
 
 mod expiry;
+mod generation;
 mod set;
 mod table;
 
-pub(crate) use set::LastLive;
+/// The atomics of [`generation`], which tests take elsewhere.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+pub(crate) use generation::LastLive;
 pub use set::{Facts, LiveToken, RevocationSet};
 
 use crate::id::{SessionId, SubjectId, TokenId};

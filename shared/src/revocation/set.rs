@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::{ArcSwap, Guard};
 
 use super::expiry::Expiry;
+use super::generation::Generation;
 use super::table::{Change, Entry, IdHasher, Table};
 use super::{Fact, Refusal, Revocation};
 use crate::id::{SessionId, SubjectId, TokenId};
@@ -23,7 +24,7 @@ pub struct RevocationSet {
     published: ArcSwap<State>,
     /// The writers' own, which shares with the published one what did not change.
     writing: Mutex<State>,
-    generation: AtomicU64,
+    generation: Generation,
     /// What the generation began with: sets of one process never have the same.
     first_generation: u64,
 }
@@ -57,11 +58,6 @@ enum IdKind {
 /// A token that no revocation known here refuses.
 #[derive(Clone, Copy, Debug)]
 pub struct LiveToken<'a>(&'a SignedToken);
-
-/// At which generation of which set a token was last found alive. As long as that is the set's generation, there is nothing new
-/// to look for: facts come, and those that go could refuse nothing any more.
-#[derive(Debug, Default)]
-pub(crate) struct LastLive(AtomicU64);
 
 impl<'a> LiveToken<'a> {
     /// The token.
@@ -127,7 +123,7 @@ impl RevocationSet {
             self.publish(&state);
         }
         drop(state);
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.advance();
     }
 
     /// Checks a valid token against every fact: the one way to a [`LiveToken`].
@@ -138,11 +134,12 @@ impl RevocationSet {
     /// - [`Refusal::Stale`] if its subject's version, or a role's that it carries, has moved on.
     pub fn check<'a>(&self, token: ValidToken<'a>) -> Result<LiveToken<'a>, Refusal> {
         let signed = token.token();
-        // Read before the facts: those of this generation at least are looked at, and all of them if it is still the same then.
-        let generation = self.generation.load(Ordering::Acquire);
-        if signed.last_live.0.load(Ordering::Relaxed) == generation {
-            return Ok(LiveToken(signed));
-        }
+        self.generation
+            .unless_alive(&signed.last_live, || self.look(signed))?;
+        Ok(LiveToken(signed))
+    }
+
+    fn look(&self, signed: &SignedToken) -> Result<(), Refusal> {
         let claims = signed.claims();
         let facts = self.facts();
         let state = &facts.state;
@@ -165,8 +162,7 @@ impl RevocationSet {
         if role_moved_on {
             return Err(Refusal::Stale);
         }
-        signed.last_live.0.store(generation, Ordering::Relaxed);
-        Ok(LiveToken(signed))
+        Ok(())
     }
 
     /// The facts as of now, for several lookups.
@@ -201,7 +197,7 @@ impl RevocationSet {
 
     /// A number that grows with every fact, or slice of facts, taken in.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire) - self.first_generation
+        self.generation.now() - self.first_generation
     }
 
     /// Facts held, by kind as [`Fact::kind`] names them.
@@ -270,7 +266,7 @@ impl RevocationSet {
             // A writer that died between its last step and publishing it: nobody may write where readers do not look.
             let state = poisoned.into_inner();
             self.publish(&state);
-            self.generation.fetch_add(1, Ordering::Release);
+            self.generation.advance();
             state
         })
     }
@@ -295,7 +291,7 @@ impl Default for RevocationSet {
             hasher: IdHasher::default(),
             published: ArcSwap::from_pointee(state.clone()),
             writing: Mutex::new(state),
-            generation: AtomicU64::new(first_generation),
+            generation: Generation::from(first_generation),
             first_generation,
         }
     }

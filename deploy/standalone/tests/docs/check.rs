@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::page::root;
-use crate::programs::{is_fresh, program};
+use crate::programs::{is_fresh, path, program};
 use crate::shell::{Script, UNKNOWN};
 
 /// What a reader has on the machine, or is told to install.
@@ -155,8 +155,7 @@ fn cargo(arguments: &[String]) -> Option<String> {
 
 /// A program that Cargo builds when the whole workspace is tested, and not for these tests alone.
 pub(crate) fn sibling(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_BIN_EXE_usher")).with_file_name(name);
-    let is_there = is_fresh(&path);
+    let is_there = is_fresh(name);
     assert!(
         is_there || std::env::var_os("CI").is_none(),
         "CI tests the whole workspace, and {name} is not built"
@@ -164,7 +163,7 @@ pub(crate) fn sibling(name: &str) -> Option<PathBuf> {
     if !is_there {
         eprintln!("SKIPPED: what the pages give to {name}; to look at it test the whole workspace");
     }
-    is_there.then_some(path)
+    is_there.then(|| path(name))
 }
 
 /// Where a package of ours is.

@@ -1,44 +1,100 @@
 //! The programs of the workspace that Cargo does not build for the tests of `usher`.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
-/// The program of this name, as fresh as its sources: it is none that Cargo would build for this test.
+use serde_json::Value;
+
+/// The issuer's or the verifier's program, as fresh as its sources: it is built if it is not.
 pub(crate) fn program(name: &str) -> PathBuf {
     static FRESH: OnceLock<()> = OnceLock::new();
-    let usher = Path::new(env!("CARGO_BIN_EXE_usher"));
-    let folder = usher.parent().unwrap();
     FRESH.get_or_init(|| {
-        if !["issuer", "verifier"]
-            .iter()
-            .all(|name| is_fresh(&folder.join(name)))
-        {
-            build(folder);
+        if !["issuer", "verifier"].iter().all(|name| is_fresh(name)) {
+            build();
         }
     });
-    folder.join(name)
+    path(name)
 }
 
-/// Whether no source of a program, as Cargo wrote them down beside it, is younger than it.
-pub(crate) fn is_fresh(program: &Path) -> bool {
-    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let (Some(built), Ok(sources)) = (
-        changed(program),
-        std::fs::read_to_string(program.with_extension("d")),
-    ) else {
-        return false;
+/// Where Cargo puts the program of this name.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_usher")).with_file_name(name)
+}
+
+/// Whether the program is there, and none of its sources is younger.
+pub(crate) fn is_fresh(name: &str) -> bool {
+    let built = path(name).metadata().and_then(|file| file.modified());
+    built.is_ok_and(|built| {
+        packages_of(name)
+            .iter()
+            .all(|folder| youngest(folder).is_none_or(|changed| changed <= built))
+    })
+}
+
+/// The folders of the packages that a program is made of.
+fn packages_of(program: &str) -> BTreeSet<PathBuf> {
+    static METADATA: OnceLock<Value> = OnceLock::new();
+    let metadata = METADATA.get_or_init(|| {
+        let mut cargo = cargo("metadata");
+        cargo.args(["--no-deps", "--format-version", "1", "--offline"]);
+        serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap()
+    });
+    let packages = metadata["packages"].as_array().unwrap();
+    let folder = |package: &Value| Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("");
+    let makes = |package: &&Value| {
+        let targets = package["targets"].as_array().unwrap();
+        targets
+            .iter()
+            .any(|target| target["name"] == program && target["kind"][0] == "bin")
     };
-    let (_, sources) = sources.split_once(": ").unwrap();
-    sources
-        .split_whitespace()
-        .all(|source| changed(Path::new(source)).is_some_and(|at| at <= built))
+    let own = packages.iter().find(makes).unwrap();
+    let mut found = BTreeSet::new();
+    let mut left = vec![own];
+    while let Some(package) = left.pop() {
+        if found.insert(folder(package)) {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            let needed = dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"] != "dev");
+            left.extend(
+                needed.filter_map(|needed| packages.iter().find(|other| other["name"] == needed["name"])),
+            );
+        }
+    }
+    // They are compiled into the issuer.
+    let root = Path::new(metadata["workspace_root"].as_str().unwrap());
+    if found.contains(&root.join("issuer/")) {
+        found.insert(root.join("migrations/"));
+    }
+    found
 }
 
-fn build(folder: &Path) {
-    let mut cargo = Command::new(env!("CARGO"));
+/// When the last change was to what a package is built from. Tests and pages are not, nor is another package inside.
+fn youngest(folder: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let changed = entries.filter_map(|path| {
+        let is_elsewhere = path.file_stem() == Some(OsStr::new("tests"))
+            || path.extension() == Some(OsStr::new("md"))
+            || path.join("Cargo.toml").exists();
+        match (is_elsewhere, path.is_dir()) {
+            (true, _) => None,
+            (false, true) => youngest(&path),
+            (false, false) => path.metadata().unwrap().modified().ok(),
+        }
+    });
+    changed.max()
+}
+
+fn build() {
+    let folder = Path::new(env!("CARGO_BIN_EXE_usher")).parent().unwrap();
+    let mut cargo = cargo("build");
     cargo.args([
-        "build",
         "--quiet",
         "--locked",
         "--package",
@@ -51,7 +107,13 @@ fn build(folder: &Path) {
         cargo.arg("--release");
     }
     cargo.arg("--target-dir").arg(folder.parent().unwrap());
-    // What Cargo told this test is not to be told to build scripts: they would run again each time.
+    assert!(cargo.status().unwrap().success(), "the programs cannot be built");
+}
+
+/// Cargo, which is not told what it told this test: build scripts would run again each time.
+fn cargo(subcommand: &str) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.arg(subcommand);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let is_ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "LD_LIBRARY_PATH"];
@@ -59,5 +121,5 @@ fn build(folder: &Path) {
             cargo.env_remove(&*name);
         }
     }
-    assert!(cargo.status().unwrap().success(), "the programs cannot be built");
+    cargo
 }

@@ -42,6 +42,7 @@ pub(crate) const FATES: &[(&str, &str, Fate)] = &[
         Looked(BENCHES),
     ),
     ("benches/README.md", "cargo bench -p benches", Looked(BENCHES)),
+    ("benches/fuzz/README.md", ".ci/fuzz", By(".ci/run", ".ci/fuzz")),
     (
         "deploy/README.md",
         "apt-get install nginx",

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use shared::admin::Check;
+use shared::cli::Shutdown;
 use shared::feed::channel::ChannelPublisher;
 use shared::feed::redis_log::RedisLog;
 use shared::limits::KEYS_UNSEEN_MAX;
@@ -300,20 +301,15 @@ impl Issuer {
         }
     }
 
-    /// Serves until `stop`, then finishes what is under way within `grace`, and only then stops what that needs.
-    pub async fn run(
-        self,
-        listeners: Vec<Listener>,
-        metrics: Metrics,
-        grace: Duration,
-        stop: CancellationToken,
-    ) {
+    /// Serves until it is to stop, then finishes what is under way within `grace`, and only then stops what that needs.
+    pub async fn run(self, listeners: Vec<Listener>, metrics: Metrics, grace: Duration, shutdown: Shutdown) {
         let api = Api {
             service: Arc::clone(&self.service),
             site: self.site,
         };
         let options = ServeOptions {
             shutdown_grace: grace,
+            leaving: shutdown.leaving,
             metrics: metrics.connections,
             ..ServeOptions::default()
         };
@@ -345,7 +341,13 @@ impl Issuer {
             }
         });
         let pages = portal::routes(&api);
-        serve(listeners, router(api, pages, metrics.http), options, stop).await;
+        serve(
+            listeners,
+            router(api, pages, metrics.http),
+            options,
+            shutdown.stop,
+        )
+        .await;
         background.cancel();
         tasks.close();
         tasks.wait().await;

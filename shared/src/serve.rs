@@ -70,8 +70,9 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves every request on every listener with `service`, until `stop` is cancelled; then stops accepting, closes
-/// idle connections, gives what is under way the grace of `options`, and cuts the rest.
+/// Serves every request on every listener with `service`, until `stop` is cancelled; then accepts what the kernel has let in
+/// already and nothing else, closes idle connections, gives what is under way the grace of `options`, and cuts the rest. Who is
+/// connected and has not asked yet may do so once, for a second.
 ///
 /// A request carries its [`Peer`] as an extension. An error of the service closes the connection.
 pub async fn serve<S, B>(
@@ -118,7 +119,7 @@ where
         make_service,
         options,
         connections.clone(),
-        stop.clone(),
+        stop,
         cut.clone(),
     ));
 
@@ -128,7 +129,7 @@ where
         accepting.spawn(Arc::clone(&acceptor).run(listener, permits));
     }
     accepting.close();
-    stop.cancelled().await;
+    acceptor.told_to_stop().await;
     accepting.wait().await;
 
     connections.close();

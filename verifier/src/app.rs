@@ -179,6 +179,7 @@ impl Verifier {
         let serve_metrics = ServeMetrics::default();
         let options = ServeOptions {
             shutdown_grace: settings.shutdown_grace.get(),
+            leaving: shutdown.leaving.clone(),
             metrics: serve_metrics.clone(),
             workers: Some(Arc::new(Workers::start("request", threads(settings))?)),
             ..ServeOptions::default()

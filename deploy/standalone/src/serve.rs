@@ -109,7 +109,7 @@ pub(crate) async fn serve(mut settings: Settings) -> Result<(), ServeError> {
     let issuer_address = listeners.first().map(|listener| listener.address().clone());
     let grace = settings.issuer.shutdown_grace.get();
     let (service, public_url) = (Arc::clone(issuer.service()), settings.issuer.public_url());
-    let issuing = tokio::spawn(issuer.run(listeners, metrics, grace, shutdown.stop.clone()));
+    let issuing = tokio::spawn(issuer.run(listeners, metrics, grace, shutdown.clone()));
     let greeted = async {
         // Only now, since the answer waits until the verifier has heard of it.
         let superuser = ensure_superuser(&service).await.map_err(superuser_error)?;

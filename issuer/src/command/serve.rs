@@ -75,7 +75,7 @@ pub async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         shutdown_grace: grace,
         ..ServeOptions::default()
     };
-    let public = issuer.run(listeners, metrics, grace, shutdown.stop.clone());
+    let public = issuer.run(listeners, metrics, grace, shutdown.clone());
     // Health is answered until the end.
     let admin = serve_http(admin_listeners, admin, admin_options, shutdown.stop);
     tokio::join!(public, admin);

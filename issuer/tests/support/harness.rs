@@ -31,6 +31,7 @@ use issuer::service::Service;
 use issuer::settings::Settings;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
+use shared::cli::Shutdown;
 use shared::config::{Sources, load};
 use shared::encoding::{base64url, base64url_decode};
 use shared::serve::BoundAddress;
@@ -137,7 +138,11 @@ impl Site {
         let metrics = issuer.register_metrics(&mut registry);
         let service = Arc::clone(issuer.service());
         let grace = Duration::from_secs(2);
-        let server = tokio::spawn(issuer.run(listeners, metrics, grace, stop.clone()));
+        let shutdown = Shutdown {
+            stop: stop.clone(),
+            ..Shutdown::default()
+        };
+        let server = tokio::spawn(issuer.run(listeners, metrics, grace, shutdown));
         Self {
             service,
             clock,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -25,6 +26,7 @@ pub(super) struct Acceptor<M> {
     pub(super) options: ServeOptions,
     builder: auto::Builder<TokioExecutor>,
     connections: TaskTracker,
+    leaving: Arc<AtomicBool>,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -50,17 +52,56 @@ where
             options,
             builder,
             connections,
+            leaving: Arc::default(),
             stop,
             cut,
         }
     }
 
-    /// Accepts connections until the server stops. Each holds one of `permits`.
+    /// Returns when the server is to stop. Some time before that, if it is told to leave, answers begin to end their connections.
+    pub(super) async fn told_to_stop(&self) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.options.leaving.cancelled() => {
+                self.leaving.store(true, Relaxed);
+                self.stop.cancelled().await;
+            }
+        }
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// Accepts connections until the server stops, and then those that are there already. Each holds one of `permits`.
     pub(super) async fn run(self: Arc<Self>, listener: Listener, permits: Arc<Semaphore>) {
+        self.accept_until_stop(&listener, &permits).await;
+        // Who was kept waiting in the queue by those within the bound waits in vain.
+        self.leaving.store(true, Relaxed);
+        let tls = listener.tls().cloned();
+        let waiting = match listener.close() {
+            Ok(waiting) => waiting,
+            Err(error) => return tracing::warn!(%error, "connections that were not accepted are lost"),
+        };
+        for accepted in waiting {
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                return;
+            };
+            match accepted {
+                Ok((transport, peer)) => self.begin(transport, peer, tls.clone(), permit),
+                Err(error) => {
+                    self.options.metrics.accept_errors.inc();
+                    if !is_of_one_connection(&error) {
+                        return tracing::warn!(%error, "connections that were not accepted are lost");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn accept_until_stop(self: &Arc<Self>, listener: &Listener, permits: &Arc<Semaphore>) {
         let mut backoff = Backoff::default();
         loop {
             let accepted = async {
-                let permit = Arc::clone(&permits).acquire_owned().await;
+                let permit = Arc::clone(permits).acquire_owned().await;
                 (permit, listener.accept().await)
             };
             let (permit, accepted) = tokio::select! {
@@ -139,8 +180,12 @@ where
             (Transport::Tcp(stream), Some(tls)) => {
                 let handshake =
                     tokio::time::timeout(self.options.tls_handshake_timeout, tls.acceptor().accept(stream));
+                let last_call = async {
+                    self.stop.cancelled().await;
+                    tokio::time::sleep(connection::last_call(&self.options)).await;
+                };
                 let stream = tokio::select! {
-                    () = self.stop.cancelled() => return End::Closed,
+                    () = last_call => return End::Closed,
                     stream = handshake => stream,
                 };
                 let Ok(Ok(stream)) = stream else {
@@ -151,7 +196,7 @@ where
             }
             (transport, _) => (transport, false),
         };
-        let activity = Arc::new(Activity::new(h2));
+        let activity = Arc::new(Activity::new(h2, Arc::clone(&self.leaving)));
         let watched = Watched::new(transport, Arc::clone(&activity));
         let service = (self.make_service)(peer);
         let signals = Signals {
@@ -191,17 +236,21 @@ impl Backoff {
 
     /// The time to wait. `None` if the error was that of one connection alone.
     fn after(&mut self, error: &io::Error) -> Option<Duration> {
-        let of_one_connection = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-        );
-        if of_one_connection {
+        if is_of_one_connection(error) {
             return None;
         }
         let wait = self.next;
         self.next = (wait * 2).min(Self::LAST);
         Some(wait)
     }
+}
+
+/// Whether accepting failed for one connection alone.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 impl Default for Backoff {

@@ -32,6 +32,8 @@ pub(super) struct Activity {
     h2: AtomicBool,
     /// The last request had a body, which may not have been read.
     body: AtomicBool,
+    /// The server lets connections end: one for all of its connections.
+    leaving: Arc<AtomicBool>,
 }
 
 /// What to do about a connection.
@@ -48,7 +50,7 @@ pub(super) enum Verdict {
 }
 
 impl Activity {
-    pub(super) fn new(h2: bool) -> Self {
+    pub(super) fn new(h2: bool, leaving: Arc<AtomicBool>) -> Self {
         Self {
             began: Instant::now(),
             in_flight: AtomicU32::new(0),
@@ -57,6 +59,7 @@ impl Activity {
             write_blocked_since: AtomicU64::new(0),
             h2: AtomicBool::new(h2),
             body: AtomicBool::new(false),
+            leaving,
         }
     }
 
@@ -95,6 +98,12 @@ impl Activity {
         self.header_since.store(0, Relaxed);
         self.body.store(has_body, Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// Whether a request may be on its way: the first one, or one that has begun to come. Who closes now could lose it.
+    pub(super) fn expects_request(&self) -> bool {
+        let is_new = self.quiet_since.load(Relaxed) == 0;
+        self.in_flight.load(Relaxed) == 0 && (is_new || self.header_since.load(Relaxed) > 0)
     }
 
     /// Whether there may be bytes that nobody has read: of a body, or of a request that was refused.
@@ -144,6 +153,13 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Activity>);
 
+impl InFlight {
+    /// Whether its answer says that the connection ends with it. HTTP/2 has GOAWAY for that.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.leaving.load(Relaxed) && !self.0.h2.load(Relaxed)
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         let activity = &self.0;
@@ -181,10 +197,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_must_send_a_header_block() {
-        let activity = Activity::new(false);
+        let activity = Activity::new(false, Arc::default());
         assert_eq!(fate(&activity).await, (10, Verdict::HeaderTimeout));
         // The first byte does not buy time.
-        let activity = Activity::new(false);
+        let activity = Activity::new(false, Arc::default());
         tokio::time::advance(6 * SECOND).await;
         activity.received(b"G");
         assert_eq!(fate(&activity).await, (4, Verdict::HeaderTimeout));
@@ -192,11 +208,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_a_connection_may_idle_and_then_must_hurry() {
-        let activity = Arc::new(Activity::new(false));
+        let activity = Arc::new(Activity::new(false, Arc::default()));
         drop(activity.request(false));
         assert_eq!(fate(&activity).await, (75, Verdict::Idle));
 
-        let activity = Arc::new(Activity::new(false));
+        let activity = Arc::new(Activity::new(false, Arc::default()));
         drop(activity.request(false));
         tokio::time::advance(50 * SECOND).await;
         activity.received(b"G");
@@ -209,7 +225,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_in_flight_has_time_unless_its_answer_is_not_taken() {
-        let activity = Arc::new(Activity::new(false));
+        let activity = Arc::new(Activity::new(false, Arc::default()));
         let _request = activity.request(false);
         tokio::time::advance(500 * SECOND).await;
         assert!(matches!(
@@ -227,7 +243,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_http_2_connection_may_idle_from_its_beginning() {
-        let activity = Activity::new(false);
+        let activity = Activity::new(false, Arc::default());
         activity.received(b"PRI * HTTP/2.0\r\n");
         activity.received(b"PING");
         assert_eq!(fate(&activity).await, (75, Verdict::Idle));
@@ -235,7 +251,7 @@ mod tests {
 
     #[test]
     fn unread_bytes_are_suspected_after_a_body_and_after_a_broken_header() {
-        let activity = Arc::new(Activity::new(false));
+        let activity = Arc::new(Activity::new(false, Arc::default()));
         drop(activity.request(false));
         assert!(!activity.may_have_unread_bytes());
         activity.received(b"G");

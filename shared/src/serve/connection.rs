@@ -24,11 +24,19 @@ use super::{BoxError, ServeOptions};
 /// How long a connection has to say goodbye when it is closed for idling.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a connection has to send a request that is on its way when the server stops.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// How long connections have to notice that they are cut.
 pub(super) const CUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// An HTTP/2 peer is asked whether it is still there after this time without a frame, and has this time to answer.
 const H2_KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// [`LAST_CALL`], with some of the grace left for the answer.
+pub(super) fn last_call(options: &ServeOptions) -> Duration {
+    LAST_CALL.min(options.shutdown_grace / 2)
+}
 
 /// What makes HTTP connections out of transports, for the bounds of `options`.
 pub(super) fn builder(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
@@ -107,8 +115,14 @@ where
             Event::Cut => return End::Cut,
             Event::Stop => {
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
+                if activity.expects_request() {
+                    let last_call = tokio::time::sleep(last_call(options));
+                    events.push(Box::pin(last_call.map(|()| Event::Shut)));
+                } else {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
+            Event::Shut => connection.as_mut().graceful_shutdown(),
             Event::Wake => {
                 let now = Instant::now();
                 match activity.judge(options, now) {
@@ -133,6 +147,8 @@ enum Event {
     Cut,
     /// The server stops.
     Stop,
+    /// What was on its way when the server stopped has had its time.
+    Shut,
     /// It is time to look how long the connection has been doing what it does.
     Wake,
 }

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use socket2::SockFilter;
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::transport::Transport;
+use super::transport::{Detached, Transport};
 use super::{Peer, Tls};
 use crate::config::ListenAddress;
 use crate::limits;
@@ -35,7 +37,7 @@ enum ListenSocket {
     Tcp(TcpListener),
     Unix {
         listener: UnixListener,
-        _file: SocketFile,
+        file: SocketFile,
     },
 }
 
@@ -107,10 +109,7 @@ impl Listener {
                 remove_stale(path, address)?;
                 let (listener, file) = bind_unix(path, unix_mode).map_err(refused)?;
                 Ok(Self {
-                    socket: ListenSocket::Unix {
-                        listener,
-                        _file: file,
-                    },
+                    socket: ListenSocket::Unix { listener, file },
                     address: BoundAddress::Unix(path.clone()),
                     tls: None,
                 })
@@ -163,10 +162,7 @@ impl Listener {
         match &self.socket {
             ListenSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Neither is worth refusing the connection for.
-                let _ = stream.set_nodelay(true);
-                let keepalive = TcpKeepalive::new().with_time(TCP_KEEPALIVE);
-                let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+                tune(&SockRef::from(&stream));
                 Ok((Transport::Tcp(stream), Peer::Tcp(address)))
             }
             ListenSocket::Unix { listener, .. } => {
@@ -175,7 +171,91 @@ impl Listener {
             }
         }
     }
+
+    /// Lets nobody in any more. Those whom the kernel let in before may have sent a request already: they are left to accept,
+    /// and would be reset with the socket.
+    pub(super) fn close(self) -> io::Result<Waiting> {
+        match self.socket {
+            ListenSocket::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                refuse_newcomers(&listener);
+                Ok(Waiting::Tcp(listener))
+            }
+            ListenSocket::Unix { listener, file } => {
+                // Without its file nobody finds it.
+                drop(file);
+                listener.into_std().map(Waiting::Unix)
+            }
+        }
+    }
 }
+
+/// The connections that the kernel had made before it was told to make no more.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Waiting {
+    fn accept(&self) -> io::Result<(Transport, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                tune(&SockRef::from(&stream));
+                stream.set_nonblocking(true)?;
+                Ok((Detached::Tcp(stream).attach()?, Peer::Tcp(address)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((Detached::Unix(stream).attach()?, Peer::Unix))
+            }
+        }
+    }
+}
+
+impl Iterator for Waiting {
+    type Item = io::Result<(Transport, Peer)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            accepted => Some(accepted),
+        }
+    }
+}
+
+/// Neither is worth refusing a connection for.
+fn tune(stream: &SockRef<'_>) {
+    let _ = stream.set_tcp_nodelay(true);
+    let _ = stream.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
+}
+
+/// Has the kernel drop what asks for a connection (a SYN without an ACK), and nothing else. Whoever asked does so again, by
+/// when the socket is closed and says so. Where it cannot be had, a connection between the last accepted and the close is lost.
+#[cfg(target_os = "linux")]
+fn refuse_newcomers(listener: &std::net::TcpListener) {
+    // A socket's filter sees the segment from its header on (Linux, networking/filter.rst); bits as in bpf_common.h.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let filter = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_AT),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    let _ = SockRef::from(listener).attach_filter(&filter);
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn refuse_newcomers(_: &std::net::TcpListener) {}
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{ServeMetrics, Workers};
 use crate::limits;
 
@@ -27,6 +29,8 @@ pub struct ServeOptions {
     pub h2_streams_max: u32,
     /// How long what is under way may take when the server stops.
     pub shutdown_grace: Duration,
+    /// From when on connections of HTTP/1 end with their next answer, so that who keeps one does not lose a request to its end.
+    pub leaving: CancellationToken,
     /// Where connections are counted.
     pub metrics: ServeMetrics,
     /// Threads of their own for connections; `None`: they are served by the runtime that accepts them.
@@ -45,6 +49,7 @@ impl Default for ServeOptions {
             connections_max: limits::CONNECTIONS_MAX,
             h2_streams_max: limits::H2_STREAMS_MAX,
             shutdown_grace: limits::SHUTDOWN_GRACE,
+            leaving: CancellationToken::new(),
             metrics: ServeMetrics::default(),
             workers: None,
         }

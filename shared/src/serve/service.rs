@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 use tower::util::Oneshot;
@@ -113,7 +113,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = if let Some(answer) = this.answer.as_pin_mut() {
+        let mut response = if let Some(answer) = this.answer.as_pin_mut() {
             ready!(answer.poll(cx))?.map(Some)
         } else {
             let mut refusal = Response::new(None);
@@ -121,6 +121,10 @@ where
             refusal
         };
         let in_flight = this.in_flight.take();
+        if in_flight.as_ref().is_some_and(InFlight::is_last) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         Poll::Ready(Ok(response.map(|body| CountedBody {
             body,
             _in_flight: in_flight,

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use issuer::service::{ServiceError, TokenPair};
+use issuer::service::ServiceError;
 use issuer::store::session::Origin;
 use issuer::store::{refresh, session};
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use secrecy::{ExposeSecret, SecretString};
 use shared::revocation::{Fact, Refusal};
 use shared::testkit::ManualClock;
-use shared::time::{Clock, SystemClock, UnixMillis};
+use shared::time::{Clock, SystemClock};
 
 use super::database::{Database, Kind, on_both, within};
 use super::feed;
 use super::world::{PASSWORD, Person, World};
+
+mod model;
 
 /// As the settings have it by default.
 const GRACE: Duration = Duration::from_secs(10);
@@ -250,108 +250,4 @@ async fn an_exchange_waits_for_the_one_before_it() {
     drop(work);
     drop(world);
     database.remove().await;
-}
-
-/// One step of a client, honest or not.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// Presents the token number `n` (of those given out so far).
-    Present(usize),
-    /// Lets so many seconds pass.
-    Wait(u64),
-}
-
-/// What should come of it: tokens given out by number, when each was first exchanged, and whether all is over.
-#[derive(Debug, Default)]
-struct Model {
-    used_at: Vec<Option<u64>>,
-    now: u64,
-    ended: bool,
-}
-
-impl Model {
-    /// The number of the token to be given, or `None` for a refusal.
-    fn present(&mut self, n: usize) -> Option<usize> {
-        let newest = self.used_at.len() - 1;
-        if self.ended {
-            return None;
-        }
-        if n == newest {
-            self.used_at[n] = Some(self.now);
-            self.used_at.push(None);
-            return Some(n + 1);
-        }
-        match self.used_at[n + 1] {
-            None => Some(n + 1),
-            Some(used_at) if self.now - used_at <= GRACE.as_secs() => Some(newest),
-            Some(_) => {
-                self.ended = true;
-                None
-            }
-        }
-    }
-}
-
-/// Any order of steps leads where the model says. The clock is the test's, so on SQLite alone.
-#[test]
-fn any_order_of_exchanges_does_what_the_model_says() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let clock = Arc::new(ManualClock::at(UnixMillis(1_800_000_000_000)));
-    let (world, _database) = runtime.block_on(async {
-        let database = Database::fresh(Kind::Sqlite).await.unwrap();
-        (World::open_at(&database, clock.clone()).await, database)
-    });
-    let step = prop_oneof![
-        3 => any::<prop::sample::Index>().prop_map(|index| Step::Present(index.index(1 << 16))),
-        2 => Just(Step::Present(usize::MAX)),
-        1 => (0..16_u64).prop_map(Step::Wait),
-    ];
-    let count = std::cell::Cell::new(0);
-    let config = Config {
-        cases: 24,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&prop::collection::vec(step, 1..24), |steps| {
-        count.set(count.get() + 1);
-        let login = format!("person{}", count.get());
-        runtime.block_on(follow(&world, &clock, &login, &steps));
-        Ok(())
-    });
-    outcome.unwrap();
-}
-
-async fn follow(world: &World, clock: &ManualClock, login: &str, steps: &[Step]) {
-    let person = world.person(login).await;
-    let first: &TokenPair = &person.pair;
-    let mut tokens = vec![first.refresh_token.clone()];
-    let mut model = Model {
-        used_at: vec![None],
-        ..Model::default()
-    };
-    for step in steps {
-        let n = match *step {
-            Step::Wait(seconds) => {
-                clock.advance(Duration::from_secs(seconds));
-                model.now += seconds;
-                continue;
-            }
-            // The newest, twice as often as any other.
-            Step::Present(usize::MAX) => tokens.len() - 1,
-            Step::Present(any) => any % tokens.len(),
-        };
-        let given = world.exchange(&tokens[n]).await;
-        match (model.present(n), given) {
-            (Some(number), Ok(token)) if number == tokens.len() => tokens.push(token),
-            (Some(number), Ok(token)) => assert!(same(&tokens[number], &token), "{steps:?}"),
-            (None, Err(ServiceError::RefreshTokenReused | ServiceError::InvalidRefreshToken)) => {}
-            (expected, given) => panic!("{steps:?}: expected {expected:?}, got {given:?}"),
-        }
-    }
-    let session = person.caller.session;
-    let ended = world.facts_after(0).await.0.contains(&Fact::Session { session });
-    assert_eq!(ended, model.ended, "{steps:?}");
 }

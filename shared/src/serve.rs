@@ -12,6 +12,7 @@
 mod accept;
 mod activity;
 mod connection;
+mod frames;
 mod listener;
 mod metrics;
 mod options;

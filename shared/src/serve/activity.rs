@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ServeOptions;
+use super::frames::Block;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4). No HTTP/1 method begins so.
 const H2_PREFACE_START: &[u8] = b"PRI ";
@@ -27,6 +28,8 @@ pub(super) struct Activity {
     quiet_since: AtomicU64,
     /// The first byte of a request that has not come whole.
     header_since: AtomicU64,
+    /// The header block of HTTP/2 that has not come whole began. Requests of other blocks may be in flight meanwhile.
+    block_since: AtomicU64,
     /// The peer has been taking nothing since.
     write_blocked_since: AtomicU64,
     h2: AtomicBool,
@@ -56,6 +59,7 @@ impl Activity {
             in_flight: AtomicU32::new(0),
             quiet_since: AtomicU64::new(0),
             header_since: AtomicU64::new(0),
+            block_since: AtomicU64::new(0),
             write_blocked_since: AtomicU64::new(0),
             h2: AtomicBool::new(h2),
             body: AtomicBool::new(false),
@@ -63,16 +67,29 @@ impl Activity {
         }
     }
 
-    /// Bytes have come.
-    pub(super) fn received(&self, bytes: &[u8]) {
-        if self.in_flight.load(Relaxed) > 0 || self.h2.load(Relaxed) || self.header_since.load(Relaxed) > 0 {
-            return;
+    /// Bytes have come; whether they are of HTTP/2, and belong to [`Self::block`].
+    pub(super) fn received(&self, bytes: &[u8]) -> bool {
+        if self.h2.load(Relaxed) {
+            return true;
+        }
+        if self.in_flight.load(Relaxed) > 0 || self.header_since.load(Relaxed) > 0 {
+            return false;
         }
         if self.quiet_since.load(Relaxed) == 0 && bytes.starts_with(H2_PREFACE_START) {
             self.h2.store(true, Relaxed);
-            return;
+            return true;
         }
         self.header_since.store(JUST_NOW, Relaxed);
+        false
+    }
+
+    /// What the bytes of HTTP/2 that have come leave of a header block.
+    pub(super) fn block(&self, block: Block) {
+        match block {
+            Block::Whole if self.block_since.load(Relaxed) > 0 => self.block_since.store(0, Relaxed),
+            Block::Whole | Block::Begun => {}
+            Block::New => self.block_since.store(self.stamp(), Relaxed),
+        }
     }
 
     /// No more bytes are there for now.
@@ -128,6 +145,10 @@ impl Activity {
         let blocked_since = self.write_blocked_since.load(Relaxed);
         if blocked_since > 0 && passed(blocked_since, options.write_stall_timeout) {
             return Verdict::Stalled;
+        }
+        let block_since = self.block_since.load(Relaxed);
+        if block_since > 0 && passed(block_since, options.header_read_timeout) {
+            return Verdict::HeaderTimeout;
         }
         if self.in_flight.load(Relaxed) == 0 {
             let header_since = self.header_since.load(Relaxed);
@@ -247,6 +268,25 @@ mod tests {
         activity.received(b"PRI * HTTP/2.0\r\n");
         activity.received(b"PING");
         assert_eq!(fate(&activity).await, (75, Verdict::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_block_of_http_2_must_hurry_whatever_else_is_asked() {
+        let activity = Arc::new(Activity::new(true, Arc::default()));
+        let _request = activity.request(false);
+        tokio::time::advance(20 * SECOND).await;
+        activity.block(Block::New);
+        tokio::time::advance(4 * SECOND).await;
+        activity.block(Block::Begun);
+        drop(activity.request(false));
+        assert_eq!(fate(&activity).await, (6, Verdict::HeaderTimeout));
+        activity.block(Block::New);
+        assert_eq!(fate(&activity).await, (10, Verdict::HeaderTimeout));
+        activity.block(Block::Whole);
+        assert!(matches!(
+            activity.judge(&options(), Instant::now()),
+            Verdict::WaitUntil(_)
+        ));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::frames::Frames;
 
 /// How long, and for how many bytes, a connection is read from after its last answer was sent. Closing a socket with
 /// unread bytes resets it, and a reset can take the answer with it that the peer has not read yet.
@@ -71,6 +72,7 @@ macro_rules! on_transport {
 pub(super) struct Watched {
     transport: Transport,
     activity: Arc<Activity>,
+    frames: Frames,
     ending: Ending,
 }
 
@@ -92,6 +94,7 @@ impl Watched {
         Self {
             transport,
             activity,
+            frames: Frames::new(),
             ending: Ending::Open,
         }
     }
@@ -135,8 +138,9 @@ impl AsyncRead for Watched {
         let received = buffer.filled().get(filled_before..).unwrap_or_default();
         if received.is_empty() {
             self.ending = Ending::PeerDone;
-        } else {
-            self.activity.received(received);
+        } else if self.activity.received(received) {
+            let block = self.frames.received(received);
+            self.activity.block(block);
         }
         Poll::Ready(Ok(()))
     }

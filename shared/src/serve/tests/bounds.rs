@@ -114,28 +114,59 @@ async fn a_header_that_dribbles_is_cut() {
     assert_eq!(metrics.count(End::HeaderTimeout), 1);
 }
 
-/// Attack: an HTTP/2 header block that does not come to its end
+/// The beginning of an HTTP/2 connection, and of a HEADERS frame (`:method: GET`) with these flags and this length.
+fn begun_in_http_2(flags: u8, length: u8) -> Vec<u8> {
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let headers = [0, 0, length, 1, flags, 0, 0, 0, 1, 0x82];
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
+        &settings,
+        &headers,
+    ]
+    .concat()
+}
+
+/// Attack: an HTTP/2 header block that does not come to its end: the frame does, and none that goes on
 /// Source: CVE-2007-6750, RFC 9113 section 6.10
-/// Result: the connection is closed when it has been without a request for long enough
+/// Result: the connection is closed when the block's time is up
 #[tokio::test]
 async fn a_header_block_of_http_2_that_does_not_end_is_not_waited_for() {
     let server = Server::on_tcp(ServeOptions {
-        idle_timeout: SOON,
+        header_read_timeout: SOON,
         ..ServeOptions::default()
     })
     .await;
     let mut connection = server.connect().await;
-    connection
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .await
-        .unwrap();
-    // SETTINGS, and a HEADERS frame with `:method: GET` that has no END_HEADERS.
-    let frames = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
-    connection.write_all(&frames).await.unwrap();
+    connection.write_all(&begun_in_http_2(0, 1)).await.unwrap();
     rest(&mut connection).await;
     let metrics = server.metrics.clone();
     server.stop().await;
-    assert_eq!(metrics.count(End::Idle), 1);
+    assert_eq!(metrics.count(End::HeaderTimeout), 1);
+}
+
+/// Attack: an HTTP/2 header block that is sent byte by byte, each of them before anything else has passed its time
+/// Source: CVE-2007-6750, CWE-400
+/// Result: the connection is closed when the block's time is up, whatever comes
+#[tokio::test]
+async fn a_header_block_of_http_2_that_dribbles_is_cut() {
+    let server = Server::on_tcp(ServeOptions {
+        header_read_timeout: SOON,
+        ..ServeOptions::default()
+    })
+    .await;
+    let (mut reading, mut writing) = server.connect().await.into_split();
+    writing.write_all(&begun_in_http_2(4, 200)).await.unwrap();
+    let dribbling = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(SOON / 10);
+        while writing.write_all(&[0x82]).await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    rest(&mut reading).await;
+    dribbling.abort();
+    let metrics = server.metrics.clone();
+    server.stop().await;
+    assert_eq!(metrics.count(End::HeaderTimeout), 1);
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@
 
 mod client;
 mod forgery;
+#[path = "../support/installed.rs"]
+mod installed;
 mod outage;
 mod relay;
 mod stand;

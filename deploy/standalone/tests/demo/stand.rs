@@ -1,7 +1,7 @@
 //! What the tests drive: nginx before usher and the movie service, on ports of their own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::{Answer, Ask};
+use crate::installed::installed;
 use crate::relay::Relay;
 
 pub(crate) const OPEN_FILM: &str = "/api/v1/films/0f3b9a52-6f0e-4c1e-9a55-2d7b1c8e4a10";
@@ -68,16 +69,7 @@ impl SignedIn {
 impl Stand {
     /// Starts everything. `None`, with a word about it, where there is no nginx; with `CI` set there has to be one.
     pub(crate) async fn start() -> Option<Self> {
-        let Some(program) = nginx_program() else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "nginx is not installed, and CI needs it"
-            );
-            eprintln!(
-                "SKIPPED: nginx is not installed, so the demo was not tested (Debian: apt-get install nginx)"
-            );
-            return None;
-        };
+        let program = installed("nginx", "the demo behind nginx")?;
         let folder = TempDir::new().unwrap();
         let (usher, issuer, verifier) = start_usher(&folder.path().join("data")).await;
         let relay = Relay::to(verifier).await;
@@ -186,14 +178,6 @@ impl Stand {
 pub(crate) async fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
-}
-
-fn nginx_program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .map(|folder| folder.join("nginx"))
-        .find(|program| program.is_file())
 }
 
 /// The process, and where its issuer and its verifier listen, as it says itself.

@@ -11,6 +11,9 @@ mod drill;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+#[path = "../support/installed.rs"]
+mod installed;
+#[cfg(test)]
 mod issuer_faults;
 #[cfg(test)]
 mod key_faults;

@@ -1,7 +1,8 @@
-//! Issuers are restarted in turn behind a balancer that asks whether they are ready: nobody notices.
+//! Issuers are restarted in turn: behind a balancer that asks whether they are ready, and behind nginx, which asks nobody. Nobody
+//! notices.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +14,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::drill::{Drill, drill, single};
+use crate::installed::installed;
 use crate::load::PASSWORD;
 use crate::world::process::Process;
-use crate::world::{Issuer, World};
+use crate::world::{Issuer, Place, World};
 
 /// People behind the balancer, whom nothing may happen to.
 const GUESTS: usize = 4;
@@ -23,23 +25,47 @@ const GUESTS: usize = 4;
 /// Answers of each issuer between two restarts.
 const ANSWERS_BETWEEN: u64 = 20;
 
+/// Longer than the balancer takes to notice that an issuer is not ready.
+const UNTIL_NOTICED: &str = "3s";
+
+/// Longer than the connections that nginx keeps are left unused.
+const UNTIL_CONNECTIONS_ENDED: &str = "1s";
+
 #[test]
 fn nobody_notices_a_rolling_restart_behind_a_balancer() {
     let fault = "issuers are restarted in turn behind a balancer";
-    let Some(program) = haproxy(fault) else {
-        return;
-    };
+    if let Some(program) = installed("haproxy", fault) {
+        restarted_in_turn(fault, UNTIL_NOTICED, |world, places| {
+            Balancer::haproxy(&program, world, places)
+        });
+    }
+}
+
+#[test]
+fn nobody_notices_a_rolling_restart_of_issuers_behind_nginx() {
+    let fault = "issuers are restarted in turn behind nginx";
+    if let Some(program) = installed("nginx", fault) {
+        restarted_in_turn(fault, UNTIL_CONNECTIONS_ENDED, |world, places| {
+            Balancer::nginx(&program, world, places)
+        });
+    }
+}
+
+fn restarted_in_turn(
+    fault: &'static str,
+    shutdown_delay: &'static str,
+    balancer: impl FnOnce(&World, [Place; 2]) -> Balancer,
+) {
     drill(single(fault), async |drill| {
-        let places = drill.world.issuers.each_ref().map(Issuer::stay);
+        let issuers = drill.world.issuers.each_ref();
+        let places = issuers.map(|issuer| issuer.stay(shutdown_delay));
         restart_each(drill, None).await;
-        let balancer = Balancer::start(&program, &drill.world, places);
-        let guests = Guests::start(&drill.world.client, balancer.address);
+        let balancer = balancer(&drill.world, places);
+        let guests = Guests::start(&drill.world.client, &balancer);
         guests.served(drill).await;
         restart_each(drill, Some(&guests)).await;
         guests.leave().await;
-        for issuer in &drill.world.issuers {
-            issuer.wander();
-        }
+        issuers.into_iter().for_each(Issuer::wander);
     });
 }
 
@@ -55,37 +81,22 @@ async fn restart_each(drill: &Drill, guests: Option<&Guests>) {
     }
 }
 
-/// Where the balancer's program is. `None`, with a word about it, where it is not installed; with `CI` set it has to be.
-fn haproxy(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .map(|folder| folder.join("haproxy"))
-        .find(|program| program.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs haproxy");
-        eprintln!("SKIPPED: {test}: haproxy is not installed");
-    }
-    found
-}
-
-/// A balancer before both issuers.
+/// Something before both issuers, which tells in `x-served-by` whose answer it is.
 struct Balancer {
     address: SocketAddr,
+    issuers: [SocketAddr; 2],
     _process: Process,
 }
 
 impl Balancer {
-    fn start(program: &std::path::Path, world: &World, places: [(SocketAddr, SocketAddr); 2]) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        let [a, b] = places.map(|(public, admin)| format!("{public} check port {}", admin.port()));
+    fn haproxy(program: &Path, world: &World, places: [Place; 2]) -> Self {
+        let address = free_address();
+        let [a, b] = places.map(|place| format!("{} check port {}", place.public, place.admin.port()));
         let configuration = format!(
             "defaults\n mode http\n timeout connect 1s\n timeout client 30s\n timeout server 30s\n timeout check 5s\n\
              frontend front\n bind {address}\n default_backend issuers\n\
              backend issuers\n balance roundrobin\n option httpchk GET /readyz\n http-check expect status 200\n \
-             http-response set-header x-served-by %s\n default-server inter 100ms fall 1 rise 1\n \
+             http-response set-header x-served-by %si:%sp\n default-server inter 100ms fall 1 rise 1\n \
              server a {a}\n server b {b}\n"
         );
         let file = world.folder.path().join("haproxy.cfg");
@@ -94,9 +105,50 @@ impl Balancer {
         command.arg("-db").arg("-f").arg(file);
         Self {
             address,
+            issuers: places.map(|place| place.public),
             _process: Process::start("haproxy", &mut command, world.folder.path()),
         }
     }
+
+    /// With the file that we ship, and in it two issuers in place of one.
+    fn nginx(program: &Path, world: &World, places: [Place; 2]) -> Self {
+        let (address, folder) = (free_address(), world.folder.path());
+        let issuers = places.map(|place| place.public);
+        // One that is away is passed over, and asked again at the next request: left alone nginx would leave it out for ten
+        // seconds, in which the other one is restarted.
+        let servers = issuers.map(|issuer| format!("{issuer} max_fails=0"));
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx/nginx.conf");
+        let configuration = std::fs::read_to_string(shipped)
+            .unwrap()
+            .replace("${USHER_LISTEN}", &address.to_string())
+            .replace("${USHER_ISSUER}", &servers.join("; server "))
+            // Nobody asks for these.
+            .replace("${USHER_VERIFIER}", "127.0.0.1:1")
+            .replace("${USHER_SERVICE}", "127.0.0.1:1")
+            .replace(
+                "proxy_pass http://usher_issuer;",
+                "proxy_pass http://usher_issuer; add_header x-served-by $upstream_addr always;",
+            );
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, configuration).unwrap();
+        let mut command = Command::new(program);
+        command
+            .args(["-g", "daemon off; master_process off;", "-e", "stderr", "-p"])
+            .arg(folder)
+            .arg("-c")
+            .arg(file);
+        Self {
+            address,
+            issuers,
+            _process: Process::start("nginx", &mut command, folder),
+        }
+    }
+}
+
+/// An address that nobody listens on now.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// How often each issuer has answered.
@@ -111,13 +163,14 @@ struct Guests {
 }
 
 impl Guests {
-    fn start(client: &Client, balancer: SocketAddr) -> Self {
+    fn start(client: &Client, balancer: &Balancer) -> Self {
         let (served, stop) = (Arc::new(Served::default()), CancellationToken::new());
         let mut tasks = JoinSet::new();
         for number in 0..GUESTS {
             let guest = Guest {
                 client: client.clone(),
-                base: format!("http://{balancer}/api/v1"),
+                base: format!("http://{}/api/v1", balancer.address),
+                issuers: balancer.issuers.map(|issuer| issuer.to_string()),
                 login: format!(
                     "guest{number}_{:08x}",
                     u32::from_be_bytes(shared::crypto::random::bytes())
@@ -159,13 +212,14 @@ impl Guests {
 struct Guest {
     client: Client,
     base: String,
+    issuers: [String; 2],
     login: String,
     served: Arc<Served>,
 }
 
 impl Guest {
     async fn stay(&self, stop: &CancellationToken) {
-        // HAProxy takes a moment to listen.
+        // The balancer takes a moment to listen.
         while self
             .client
             .get(format!("{}/role", self.base))
@@ -215,8 +269,10 @@ impl Guest {
         let by = answer.headers().get("x-served-by").cloned();
         let (found, body) = (answer.status(), answer.bytes().await.unwrap());
         assert_eq!(found, status, "{}", String::from_utf8_lossy(&body));
-        let by = usize::from(by.unwrap() == "b");
-        self.served.0[by].fetch_add(1, Ordering::Relaxed);
+        // The last of those that nginx asked.
+        let by = by.unwrap().to_str().unwrap().to_owned();
+        let by = self.issuers.iter().position(|issuer| by.ends_with(issuer));
+        self.served.0[by.unwrap()].fetch_add(1, Ordering::Relaxed);
         serde_json::from_slice(&body).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! Verifiers are restarted in turn behind nginx, which asks one of them about each request: nobody notices.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::drill::{Drill, drill, single};
+use crate::installed::installed;
 use crate::load::access_token;
 use crate::world::process::Process;
 use crate::world::{SIGNED_IN, VERIFIERS, Verifier, World};
@@ -25,7 +26,7 @@ const ANSWERS_BETWEEN: u64 = 50;
 #[test]
 fn nobody_notices_a_rolling_restart_of_verifiers_behind_nginx() {
     let fault = "verifiers are restarted in turn behind nginx";
-    let Some(program) = nginx(fault) else {
+    let Some(program) = installed("nginx", fault) else {
         return;
     };
     drill(single(fault), async |drill| {
@@ -45,20 +46,6 @@ fn nobody_notices_a_rolling_restart_of_verifiers_behind_nginx() {
         guests.leave().await;
         drill.world.verifiers.iter().for_each(Verifier::wander);
     });
-}
-
-/// Where nginx is. `None`, with a word about it, where it is not installed; with `CI` set it has to be.
-fn nginx(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .map(|folder| folder.join("nginx"))
-        .find(|program| program.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs nginx");
-        eprintln!("SKIPPED: {test}: nginx is not installed");
-    }
-    found
 }
 
 /// nginx before a page, for which it asks the verifiers.

@@ -17,7 +17,7 @@ use shared::encoding::base64;
 use shared::testkit::{ChaosProxy, RedisServer};
 use tempfile::TempDir;
 
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{Issuer, Place};
 pub(crate) use pool::{is_possible, lend, runtime};
 use postgres::Postgres;
 pub(crate) use usage::Usage;

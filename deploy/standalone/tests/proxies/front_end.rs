@@ -8,6 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::client::{Answer, Ask};
+use crate::installed::installed;
 use crate::process::{LOOK_EVERY, Process, START_TIMEOUT};
 use crate::stand::free_address;
 
@@ -44,21 +45,7 @@ impl Kind {
 
     /// Where its program is. `None`, with a word about it, where it is not installed; with `CI` set it has to be.
     pub(crate) fn find(self) -> Option<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path)
-            .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-            .map(|folder| folder.join(self.program()))
-            .find(|program| program.is_file());
-        if found.is_none() {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "{self} is not installed, and CI needs it"
-            );
-            eprintln!(
-                "SKIPPED: {self} is not installed, so it was not tested (deploy/README.md says where from)"
-            );
-        }
-        found
+        installed(self.program(), &self.to_string())
     }
 
     /// Whether what it passes on is decoded and encoded again, as Go's library does: another spelling of the same path.

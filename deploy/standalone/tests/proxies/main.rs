@@ -15,6 +15,8 @@ mod client;
 mod echo;
 mod films;
 mod front_end;
+#[path = "../support/installed.rs"]
+mod installed;
 mod outage;
 #[path = "../faults/world/process.rs"]
 mod process;

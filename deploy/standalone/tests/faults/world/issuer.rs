@@ -23,8 +23,8 @@ pub(crate) struct Issuer {
     folder: PathBuf,
     public_url: String,
     access_ttl: Mutex<&'static str>,
-    /// Where it has to listen, if that matters: for its API, and for health.
-    place: Mutex<Option<(SocketAddr, SocketAddr)>>,
+    /// Where it has to listen, if that matters.
+    place: Mutex<Option<Place>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -33,6 +33,15 @@ struct Running {
     process: Process,
     public: SocketAddr,
     admin: SocketAddr,
+}
+
+/// Where an issuer listens from start to start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// How long it serves on when it is told to stop, as the settings say it.
+    shutdown_delay: &'static str,
 }
 
 impl Issuer {
@@ -60,13 +69,17 @@ impl Issuer {
         *self.access_ttl.lock().unwrap() = access_ttl;
     }
 
-    /// From the next start on it listens where it does now, and when it is told to stop it says so some time before. The
-    /// addresses of its API and of its health.
-    pub(crate) fn stay(&self) -> (SocketAddr, SocketAddr) {
+    /// From the next start on it listens where it does now, and when it is told to stop it says so for this long before.
+    pub(crate) fn stay(&self, shutdown_delay: &'static str) -> Place {
         let running = self.running.lock().unwrap();
-        let place = running.as_ref().map(|running| (running.public, running.admin));
-        *self.place.lock().unwrap() = place;
-        place.unwrap()
+        let running = running.as_ref().unwrap();
+        let place = Place {
+            public: running.public,
+            admin: running.admin,
+            shutdown_delay,
+        };
+        *self.place.lock().unwrap() = Some(place);
+        place
     }
 
     /// From the next start on it listens anywhere, and stops when it is told to.
@@ -184,14 +197,15 @@ impl Issuer {
             .env("ISSUER__SHUTDOWN_GRACE", "5s");
         let place = *self.place.lock().unwrap();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (public, admin) = place.unwrap_or((anywhere, anywhere));
+        let place = place.unwrap_or(Place {
+            public: anywhere,
+            admin: anywhere,
+            shutdown_delay: "0s",
+        });
         command
-            .env("ISSUER__LISTEN", public.to_string())
-            .env("ISSUER__ADMIN_LISTEN", admin.to_string())
-            .env(
-                "ISSUER__SHUTDOWN_DELAY",
-                if place.is_some() { "3s" } else { "0s" },
-            );
+            .env("ISSUER__LISTEN", place.public.to_string())
+            .env("ISSUER__ADMIN_LISTEN", place.admin.to_string())
+            .env("ISSUER__SHUTDOWN_DELAY", place.shutdown_delay);
         command
     }
 

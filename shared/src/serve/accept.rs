@@ -74,7 +74,6 @@ where
     /// Accepts connections until the server stops, and then those that are there already. Each holds one of `permits`.
     pub(super) async fn run(self: Arc<Self>, listener: Listener, permits: Arc<Semaphore>) {
         self.accept_until_stop(&listener, &permits).await;
-        // Who was kept waiting in the queue by those within the bound waits in vain.
         self.leaving.store(true, Relaxed);
         let tls = listener.tls().cloned();
         let waiting = match listener.close() {
@@ -82,6 +81,7 @@ where
             Err(error) => return tracing::warn!(%error, "connections that were not accepted are lost"),
         };
         for accepted in waiting {
+            // Who was kept waiting in the queue by those within the bound waits in vain.
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
                 return;
             };
